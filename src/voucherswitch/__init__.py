@@ -1,0 +1,3 @@
+"""voucherswitch: a switch for digital vouchers."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,90 @@
+"""Bounds that are not settings: everything that can grow has one here, with the reason for its size.
+
+A bound that an operator has a reason to move is a setting (settings.py); the rest is here.
+"""
+
+from typing import Final
+
+# Requests: the largest valid message of the interface is under 20 KiB, so this is room to spare and no attack.
+BODY_BYTES_MAX: Final = 64 * 1024
+
+# The deepest message of the interface nests 6 levels; more is an attack on the decoder's stack.
+JSON_DEPTH_MAX: Final = 16
+
+# Lanes keep one request's advices in order. 16 keep 16 senders busy; each more is a lease to renew.
+LANES_PER_PROVIDER: Final = 16
+
+# The embedded server's connections: 64 workers, the most, with 4 journal connections each, the default ...
+EMBEDDED_CONNECTIONS_MAX: Final = 300
+# ... and this many kept for the worker, the console, the commands and a person with psql.
+EMBEDDED_CONNECTIONS_RESERVED: Final = 40
+
+# The embedded server's log is set aside at the next start when it is over this, and one old log is kept.
+EMBEDDED_LOG_BYTES_MAX: Final = 16 * 1024 * 1024
+
+# Crash recovery replays at most `max_wal_size`, which takes minutes on a slow disk. Giving up earlier mends nothing.
+EMBEDDED_START_S_MAX: Final = 1800
+
+# A stop writes back what is dirty in 256 MB of shared buffers; after that it is stopped without a checkpoint.
+EMBEDDED_STOP_S_MAX: Final = 120
+
+# A child's line is passed on in pieces of this size, so that a child that never ends its line cannot fill our memory.
+CHILD_LINE_BYTES_MAX: Final = 64 * 1024
+
+# What a signal to stop may take for the children whose turn comes after the drain time is used up.
+CHILD_LATE_STOP_S: Final = 2
+
+# Log values deeper than this are cut: they are a mistake, and masking walks every level.
+LOG_DEPTH_MAX: Final = 16
+
+# A batch whose connection is lost is sent again for this long; the originator's deadline is the outer bound.
+JOURNAL_RECONNECT_S: Final = 5.0
+JOURNAL_RETRY_PAUSE_S: Final = 0.1
+
+# Opening a connection to PostgreSQL, and the longest statement of the hot path.
+DATABASE_CONNECT_S: Final = 10.0
+STATEMENT_TIMEOUT_S: Final = 10.0
+
+# A race lost between reading and writing is judged again this often; each loss needs another writer in between.
+JUDGEMENTS_MAX: Final = 5
+
+# Waiting for another worker's call to end: the pause grows from the first to the second, in seconds.
+WAIT_PAUSE_MIN_S: Final = 0.02
+WAIT_PAUSE_MAX_S: Final = 0.25
+
+# What the answer may still take after the provider's call has used up its share of the deadline.
+CLOSE_RESERVE_S: Final = 0.25
+
+# Routes tried for one request: more than a handful only spends the originator's deadline.
+ROUTES_MAX: Final = 5
+
+# Retry-After of a 503, in seconds: long enough to let a burst pass, short enough for a customer at the till.
+RETRY_AFTER_S: Final = 2
+
+# Day partitions of the trace that exist ahead of time.
+LEG_PARTITION_DAYS: Final = 7
+
+# One attempt to deliver an advice, and how much longer nobody else may take it: the write of its outcome.
+SAF_ATTEMPT_MS: Final = 20_000
+SAF_CLAIM_SPARE_MS: Final = 10_000
+
+# So many failures in a row, of whatever advices, mean that the provider takes nothing: then one at a time probes it.
+SAF_FAILURES_BEFORE_PROBING: Final = 20
+
+# An idle sender looks for work at most this seldom: what an acknowledged advice waits at worst.
+SAF_IDLE_POLL_MAX_MS: Final = 250
+
+# How long a request waits for the advices that must reach the provider before it.
+EXPRESS_WAIT_S: Final = 10.0
+
+# Password checks at once in one process: each takes 64 MiB and tens of milliseconds of a core.
+PASSWORD_CHECKS_MAX: Final = 2
+
+# Verified credentials that a process remembers; more originators than this only cost a check now and then.
+CREDENTIAL_CACHE_MAX: Final = 4096
+
+# How often the worker looks whether the trace's partitions reach far enough ahead.
+PARTITION_CHECK_S: Final = 3600.0
+
+# How long an originator may take to send a body of at most 64 KiB.
+BODY_READ_S: Final = 10.0
