@@ -1,0 +1,1 @@
+"""The words that all parts share: orders, amounts, vouchers, outcomes, result codes."""

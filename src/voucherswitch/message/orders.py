@@ -1,0 +1,99 @@
+"""What the switch asks of a provider: one order per message, in the switch's own words (providers.md B.2).
+
+Money is integer cents. Ids are the originator's, lower case. Codes and PINs are in clear here and nowhere else.
+"""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from voucherswitch.message.codes import ReversalReason
+from voucherswitch.message.parties import Store, Tender
+
+NO_REFS: dict[str, str] = {}
+
+
+class ProvisionOrder(Struct, frozen=True):
+    """Issue one voucher. `product` is the provider's own product reference, taken from the route."""
+
+    request_id: str
+    amount_cents: int
+    currency: str
+    product: str
+    store: Store
+    tenders: tuple[Tender, ...] = ()
+    msisdn: str | None = None
+    voucher_code: str | None = None
+
+
+class LookupOrder(Struct, frozen=True):
+    """Tell about a voucher, found by one of its three names. No financial effect."""
+
+    voucher_code: str | None = None
+    serial_number: str | None = None
+    provision_id: str | None = None
+    refs: dict[str, str] = NO_REFS
+
+
+class RedeemOrder(Struct, frozen=True):
+    """Use a voucher as tender. `amount_cents` 0 asks for the whole balance. `refs` are those of its provision."""
+
+    request_id: str
+    amount_cents: int
+    currency: str
+    voucher_code: str
+    store: Store
+    voucher_pin: str | None = None
+    refs: dict[str, str] = NO_REFS
+
+
+class RefundOrder(Struct, frozen=True):
+    """Give a redemption back. `amount_cents` 0 asks for all of it. `refs` are those of the redemption."""
+
+    request_id: str
+    amount_cents: int
+    currency: str
+    voucher_code: str
+    store: Store
+    redemption_id: str | None = None
+    refs: dict[str, str] = NO_REFS
+
+
+class StatusOrder(Struct, frozen=True):
+    """Ask what became of an earlier request. `sent_ms_ago` counts from its last byte (settle rule, B.1)."""
+
+    request_id: str
+    amount_cents: int
+    refs: dict[str, str] = NO_REFS
+    sent_ms_ago: int = 0
+
+
+class AdviceOrder(Struct, frozen=True):
+    """Tell the provider that a request stands (confirmation) or is undone (reversal).
+
+    `request_id` is the advised request's; every repeat carries the same `advice_id`. `amount_cents` is None for a full
+    advice. `sent_ms_ago` counts from the original request.
+    """
+
+    advice_id: str
+    request_id: str
+    reason: ReversalReason | None = None
+    amount_cents: int | None = None
+    voucher_code: str | None = None
+    serial_number: str | None = None
+    refs: dict[str, str] = NO_REFS
+    sent_ms_ago: int = 0
+
+
+Order: TypeAlias = ProvisionOrder | LookupOrder | RedeemOrder | RefundOrder | StatusOrder | AdviceOrder
+
+
+class ProviderProduct(Struct, frozen=True, omit_defaults=True):
+    """One entry of a provider's own product list. Fixed: `amount_cents`; variable: `min_cents` and `max_cents`."""
+
+    product: str
+    name: str
+    fixed: bool
+    amount_cents: int | None = None
+    min_cents: int | None = None
+    max_cents: int | None = None
