@@ -1,0 +1,1 @@
+"""Remember: PostgreSQL, group commit, guarded changes, migrations."""

@@ -1,0 +1,302 @@
+"""The journal as the path uses it: typed calls over batched statements; seals what must not be read.
+
+Called by the switch and the store-and-forward sender. Every call returns when its effect is durable. A change that
+lost its race returns None or False: the caller reads the record and judges again, nothing is forced.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import structlog
+
+from voucherswitch.journal import rows
+from voucherswitch.journal import statements as sql
+from voucherswitch.journal.batcher import Batcher, JournalError
+from voucherswitch.journal.records import (
+    AcceptedAdvice,
+    Advising,
+    Closing,
+    Entry,
+    Opening,
+    OwedAdvice,
+    Record,
+    RedemptionRecord,
+    VoucherRecord,
+)
+from voucherswitch.journal.statements import Statement
+from voucherswitch.message.refusals import RecordedRefusal
+from voucherswitch.message.states import AdviceKind, Kind
+from voucherswitch.message.trace import Leg
+from voucherswitch.security.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+_encode_json = msgspec.json.Encoder().encode
+
+REQUEST, ANSWER = b"request", b"answer"  # names of the sealed columns, part of their associated data
+
+
+class Journal:
+    """The durable memory of one process."""
+
+    def __init__(self, pool: asyncpg.Pool, vault: Vault, *, batch_max: int, queue_max: int) -> None:
+        self.pool = pool
+        self.vault = vault
+
+        def batcher(statement: Statement, flushes_max: int = 1) -> Batcher:
+            return Batcher(pool, statement, batch_max=batch_max, queue_max=queue_max, flushes_max=flushes_max)
+
+        self._open_transactions = batcher(sql.OPEN_TRANSACTIONS)
+        self._open_movements = batcher(sql.OPEN_MOVEMENTS)
+        self._reroute = batcher(sql.REROUTE_TRANSACTIONS)
+        self._close = batcher(sql.CLOSE_TRANSACTIONS)
+        self._claim_calls = batcher(sql.CLAIM_CALLS)
+        self._end_calls = batcher(sql.END_CALLS)
+        self._record_legs = batcher(sql.RECORD_LEGS)
+        self._record_refusals = batcher(sql.RECORD_REFUSALS)
+        self._read_records = batcher(sql.READ_RECORDS)
+        self._read_redemptions = batcher(sql.READ_REDEMPTIONS)
+        self._advise = batcher(sql.ADVISE)
+        self._keep_reversals = batcher(sql.KEEP_REVERSALS)
+        self._note_advices = batcher(sql.NOTE_ADVICES)
+        self._read_advices = batcher(sql.READ_ADVICES)
+        self._owed_of_vouchers = batcher(sql.OWED_OF_VOUCHERS)
+        self._read_vouchers = batcher(sql.READ_VOUCHERS)
+        self._batchers = [value for value in vars(self).values() if isinstance(value, Batcher)]
+
+    async def drain(self) -> None:
+        """Wait until everything that was given to the journal is durable or has failed."""
+        await asyncio.gather(*(batcher.drain() for batcher in self._batchers))
+
+    # --- creating requests ---------------------------------------------------------------------------------------
+
+    async def open(self, opening: Opening) -> Entry | None:
+        """Make a request durable. None: its id is taken, or its voucher is; nothing was written.
+
+        Raises:
+            JournalFullError, JournalUnavailableError: certainly not processed, as far as the provider goes.
+        """
+        token = secrets.randbits(63)
+        request_id = opening.request_id
+        sealed = self._seal(request_id, opening.generation, REQUEST, opening.request)
+        if opening.kind is Kind.PROVISION:
+            records = await self._open_transactions.send(
+                request_id,
+                (request_id, opening.originator_id, opening.single, opening.receiver_id, opening.product_id,
+                 opening.provider_id, opening.provider_product, opening.amount_cents, opening.currency, sealed, token,
+                 opening.call_ms),
+            )  # fmt: skip
+        else:
+            records = await self._open_movement(opening, sealed, token)
+        if records:
+            return _entry(opening, records[0]["reference"])
+        # A lost connection may have hidden our own success: our token on the row tells.
+        record = await self.read(request_id)
+        if record is not None and record.opening == token:
+            return _entry(opening, record.reference)
+        return None
+
+    async def _open_movement(self, opening: Opening, sealed: bytes, token: int) -> Sequence[asyncpg.Record]:
+        try:
+            return await self._open_movements.send(
+                opening.request_id,
+                (opening.request_id, opening.generation, int(opening.kind), opening.originator_id, opening.single,
+                 opening.receiver_id, opening.provider_id, opening.provider_product, opening.amount_cents,
+                 opening.currency, opening.fingerprint, sealed, token, opening.call_ms, opening.redemption_id,
+                 opening.redemption_generation, opening.voucher_states),
+            )  # fmt: skip
+        except asyncpg.UniqueViolationError:
+            return ()
+
+    async def reroute(self, entry: Entry, provider_id: str, provider_product: str) -> bool:
+        """Name the next provider before it is asked. False: the record was closed meanwhile, send nothing."""
+        return bool(
+            await self._reroute.send(
+                entry.request_id, (entry.request_id, entry.generation, provider_id, provider_product)
+            )
+        )
+
+    async def close(self, closing: Closing, legs: list[Leg]) -> bool:
+        """Record an outcome with its trace and the advice it owes. False: the record was decided by somebody else."""
+        entry = closing.entry
+        key = entry.request_id
+        owed = closing.owed
+        answer = None
+        if closing.answer is not None:
+            answer = self._seal(key, entry.generation, ANSWER, closing.answer)
+        values = (
+            key, entry.generation, closing.from_states, int(closing.to), closing.approved_cents, closing.balance_cents,
+            None if closing.voucher_code is None else self.vault.fingerprint(closing.voucher_code),
+            closing.voucher_serial, closing.provider_ref, None if closing.refs is None else _json(closing.refs),
+            answer, None if closing.error is None else _kept(closing.error), closing.alert, closing.answered_status,
+            closing.call_ended, closing.voucher.action, closing.voucher.to, None if owed is None else owed.advice_id,
+        )  # fmt: skip
+        owed_rows = [] if owed is None else [rows.owed_row(entry, owed)]
+        return bool(await self._close.send(key, values, (owed_rows, rows.leg_rows(key, entry.generation, legs))))
+
+    async def claim_call(self, record: Record, call_ms: int) -> bool:
+        """Take the right to ask the provider again about an UNKNOWN record. False: somebody else is asking."""
+        return bool(await self._claim_calls.send(record.request_id, (record.request_id, record.generation, call_ms)))
+
+    async def end_call(self, entry: Entry, alert: str | None, legs: list[Leg]) -> None:
+        """Give that right back when the answer decided nothing; keep the trace."""
+        key = entry.request_id
+        await self._end_calls.send(key, (key, entry.generation, alert), (rows.leg_rows(key, entry.generation, legs),))
+
+    async def record_legs(self, request_id: UUID, generation: int, legs: list[Leg]) -> None:
+        """Keep the trace of a message that changes no record; one that cannot be written changes no answer."""
+        if not legs:
+            return
+        with _trace_only(request_id):
+            await self._record_legs.send(
+                secrets.randbits(63), (request_id,), (rows.leg_rows(request_id, generation, legs),)
+            )
+
+    async def record_refusal(
+        self, request_id: UUID, originator_id: str, kind: Kind, operation: str, error: RecordedRefusal, legs: list[Leg]
+    ) -> None:
+        """Keep a refusal that made no record; one that cannot be written is a refusal all the same."""
+        with _trace_only(request_id):
+            await self._record_refusals.send(
+                request_id,
+                (request_id, originator_id, int(kind), operation, _kept(error)),
+                (rows.leg_rows(request_id, 0, legs),),
+            )
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    async def read(self, request_id: UUID) -> Record | None:
+        """Read the newest record of an id, whoever owns it."""
+        records = await self._read_records.send(request_id, (request_id,))
+        return rows.record(records[0]) if records else None
+
+    async def read_advice(self, advice_id: UUID) -> AcceptedAdvice | None:
+        """Read what an advice id was accepted for."""
+        found = await self._read_advices.send(advice_id, (advice_id,))
+        return rows.accepted_advice(found[0]) if found else None
+
+    async def read_vouchers(self, code: str) -> list[VoucherRecord]:
+        """Read the vouchers that bear this code, one per receiver."""
+        fingerprint = self.vault.fingerprint(code)
+        return [rows.voucher(row) for row in await self._read_vouchers.send(fingerprint, (fingerprint,))]
+
+    async def read_redemption(self, request_id: UUID, fingerprint: bytes) -> RedemptionRecord | None:
+        """Read the newest redemption with this id on this voucher."""
+        found = await self._read_redemptions.send(request_id, (request_id, fingerprint))
+        return rows.redemption(found[0]) if found else None
+
+    async def owed_of_voucher(self, fingerprint: bytes) -> list[OwedAdvice]:
+        """Read the advices of a voucher that its provider has not answered yet, oldest first."""
+        found = await self._owed_of_vouchers.send(fingerprint, (fingerprint,))
+        return [rows.owed_advice(row) for row in found]
+
+    async def provisions_of_code(self, code: str) -> list[Record]:
+        """Read every provision whose voucher bears this code, oldest first."""
+        found = await self.pool.fetch(sql.SQL["provisions_of_code"], self.vault.fingerprint(code))
+        return [rows.record(row) for row in found]
+
+    async def provisions_of_serial(self, serial_number: str) -> list[Record]:
+        """Read every provision whose voucher bears this serial number, oldest first."""
+        return [rows.record(row) for row in await self.pool.fetch(sql.SQL["provisions_of_serial"], serial_number)]
+
+    async def note_lookup(self, fingerprint: bytes, receiver_id: str, originator_id: str) -> None:
+        """Remember that an originator has looked a voucher up."""
+        await self.pool.execute(sql.SQL["note_lookup"], fingerprint, receiver_id, originator_id)
+
+    async def looked_up(self, fingerprint: bytes, receiver_id: str, originator_id: str) -> bool:
+        """Tell whether it has, since its last redemption of it."""
+        return bool(await self.pool.fetchval(sql.SQL["looked_up"], fingerprint, receiver_id, originator_id))
+
+    async def last_refusal(self, request_id: UUID, originator_id: str, kind: Kind) -> RecordedRefusal | None:
+        """Read the newest refusal of an id that never became a record."""
+        error = await self.pool.fetchval(sql.SQL["last_refusal"], request_id, originator_id, int(kind))
+        return None if error is None else rows.refusal(error)
+
+    # --- advices -------------------------------------------------------------------------------------------------
+
+    async def advise(self, advising: Advising, legs: list[Leg]) -> bool:
+        """Accept an advice with everything it changes. False: the record moved meanwhile, or the advice id is taken."""
+        key = advising.request_id
+        values = (
+            key, advising.generation, advising.originator_id, advising.from_states, int(advising.to),
+            advising.advice_id, int(advising.kind), int(advising.state), advising.provider_id, rows.lane_of(key),
+            advising.reason, advising.amount_cents, advising.replaces_own, advising.voucher.action, advising.voucher.to,
+        )  # fmt: skip
+        try:
+            return bool(await self._advise.send(key, values, (rows.leg_rows(key, advising.generation, legs),)))
+        except asyncpg.UniqueViolationError:
+            return False
+
+    async def keep_reversal(
+        self, request_id: UUID, generation: int, kind: Kind, originator_id: str, reversal_id: UUID, legs: list[Leg]
+    ) -> bool:
+        """Keep a reversal whose request is unknown or declined. False: a record of another state is there now."""
+        return bool(
+            await self._keep_reversals.send(
+                request_id,
+                (request_id, generation, int(kind), originator_id, reversal_id),
+                (rows.leg_rows(request_id, generation, legs),),
+            )
+        )
+
+    async def note_advice(self, record: Record, advice_id: UUID, kind: AdviceKind, legs: list[Leg]) -> None:
+        """Keep an advice that was acknowledged and changed nothing."""
+        key = record.request_id
+        await self._note_advices.send(
+            key,
+            (key, record.generation, advice_id, int(kind), int(record.kind), record.originator_id, record.provider_id,
+             rows.lane_of(key), None),
+            (rows.leg_rows(key, record.generation, legs),),
+        )  # fmt: skip
+
+    # --- sealed columns ------------------------------------------------------------------------------------------
+
+    def open_request(self, record: Record) -> bytes:
+        """Open the request as it came, without PINs."""
+        if record.sealed_request is None:
+            raise ValueError(f"transaction {record.request_id} has no request")
+        return self.vault.open(record.sealed_request, _context(record.request_id, record.generation, REQUEST))
+
+    def open_answer(self, request_id: UUID, generation: int, sealed: bytes) -> bytes:
+        """Open what `Closing.answer` sealed."""
+        return self.vault.open(sealed, _context(request_id, generation, ANSWER))
+
+    def _seal(self, request_id: UUID, generation: int, column: bytes, plaintext: bytes) -> bytes:
+        return self.vault.seal(plaintext, _context(request_id, generation, column))
+
+
+@contextmanager
+def _trace_only(request_id: UUID) -> Iterator[None]:
+    """What is written here decides nothing: without it an operator sees less, and the originator's answer stands."""
+    try:
+        yield
+    except JournalError as error:
+        log.error("trace not written", request_id=str(request_id), reason=str(error))
+
+
+def _context(request_id: UUID, generation: int, column: bytes) -> bytes:
+    return request_id.bytes + generation.to_bytes(2, "big") + column
+
+
+def _json(value: object) -> str:
+    return _encode_json(value).decode()
+
+
+def _kept(error: RecordedRefusal) -> str:
+    """A refusal as it may be kept: a duplicate's voucher is told to its owner, and stays sealed here."""
+    return _json(RecordedRefusal(error.refusal, msgspec.structs.replace(error.detail, voucher=None)))
+
+
+def _entry(opening: Opening, reference: int) -> Entry:
+    return Entry(
+        request_id=opening.request_id,
+        generation=opening.generation,
+        reference=reference,
+        kind=opening.kind,
+        receiver_id=opening.receiver_id,
+    )

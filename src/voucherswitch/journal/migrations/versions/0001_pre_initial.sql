@@ -1,0 +1,263 @@
+-- 0001_pre_initial.sql (run by its Alembic revision): the journal, the catalogue and who may speak.
+-- request_id leads every key of transaction, leg and advice: one request's rows live together (design §4).
+
+CREATE TABLE transaction (
+    request_id            uuid NOT NULL,               -- the originator's id, compared without regard to case
+    generation            smallint NOT NULL DEFAULT 0, -- above 0 only where an originator may use ids again (I5)
+    reference             bigint GENERATED ALWAYS AS IDENTITY, -- our own reference, told to the originator as VSW-…
+    kind                  smallint NOT NULL,           -- 1 provision, 2 redemption, 3 refund
+    state                 smallint NOT NULL,           -- message/states.py State
+    has_request           boolean NOT NULL DEFAULT true, -- false: a tombstone, a reversal that came first
+    originator_id         text NOT NULL,
+    single                boolean NOT NULL DEFAULT false, -- the originator's messaging mode when it asked
+    receiver_id           text,
+    product_id            text,
+    provider_id           text,                        -- who was, or is about to be, asked
+    provider_product      text,
+    amount_cents          bigint,
+    currency              text,
+    approved_cents        bigint,
+    balance_cents         bigint,
+    fingerprint           bytea,                       -- keyed hash of the voucher code
+    voucher_serial        text,
+    provider_ref          text,
+    refs                  jsonb,                       -- what the provider must hear again; never a PIN
+    request               bytea,                       -- sealed: the request without PINs
+    answer                bytea,                       -- sealed: voucher and approval
+    error                 jsonb,                       -- the decline as it was told
+    alert                 text,                        -- why an operator should look
+    answered_status       smallint,                    -- HTTP status the request was answered with
+    redemption_id         uuid,                        -- refunds: the redemption given back
+    redemption_generation smallint,
+    confirmation_id       uuid,
+    reversal_id           uuid,                        -- the newest reversal's id, of a tombstone too
+    opening               bigint NOT NULL DEFAULT 0,   -- tells our own row from another's after a lost connection
+    opened_at             timestamptz NOT NULL DEFAULT clock_timestamp(),
+    call_until            timestamptz,                 -- a provider call may be running until then; NULL: none is
+    changed_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (request_id, generation),
+    CHECK (kind BETWEEN 1 AND 3),
+    CHECK (state BETWEEN 1 AND 6),
+    CHECK (has_request OR state = 6)
+) WITH (fillfactor = 80);
+CREATE INDEX transaction_fingerprint ON transaction (fingerprint) WHERE fingerprint IS NOT NULL;
+CREATE INDEX transaction_serial ON transaction (voucher_serial) WHERE voucher_serial IS NOT NULL;
+CREATE INDEX transaction_open ON transaction (opened_at) WHERE state IN (1, 4);
+CREATE INDEX transaction_opened ON transaction (opened_at, request_id, generation); -- operators page through time
+CREATE UNIQUE INDEX transaction_reference ON transaction (reference);
+CREATE INDEX transaction_tombstone ON transaction (reversal_id) WHERE NOT has_request;
+
+CREATE TABLE voucher (
+    fingerprint           bytea NOT NULL,
+    receiver_id           text NOT NULL,
+    state                 smallint NOT NULL,           -- message/states.py VoucherState
+    state_before          smallint,                    -- before the refund that made it REFUNDED
+    provision_id          uuid NOT NULL,
+    redemption_id         uuid,                        -- the redemption that made the present state
+    redemption_generation smallint,
+    refund_id             uuid,                        -- the refund that made the present state
+    refund_generation     smallint,
+    open_id               uuid,                        -- the redemption or refund that is open on it (X4)
+    open_generation       smallint,
+    changed_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (fingerprint, receiver_id),
+    CHECK (state BETWEEN 1 AND 4)
+) WITH (fillfactor = 80);
+
+CREATE TABLE voucher_lookup (                          -- only for originators that must look up before they redeem
+    fingerprint           bytea NOT NULL,
+    receiver_id           text NOT NULL,
+    originator_id         text NOT NULL,
+    looked_up_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (fingerprint, receiver_id, originator_id)
+);
+
+CREATE TABLE leg (
+    request_id            uuid NOT NULL,
+    generation            smallint NOT NULL,
+    leg_id                bigint GENERATED ALWAYS AS IDENTITY,
+    advice_id             uuid,
+    direction             smallint NOT NULL,           -- 1 originator to us, 2 us to a provider
+    peer                  text NOT NULL,
+    operation             text NOT NULL,
+    started_at            timestamptz NOT NULL,
+    duration_us           integer NOT NULL,
+    outcome               smallint NOT NULL,           -- message/trace.py LegOutcome
+    status                smallint,
+    request               text NOT NULL,               -- masked
+    response              text,                        -- masked
+    error                 text,
+    PRIMARY KEY (request_id, started_at, leg_id)
+) PARTITION BY RANGE (started_at);
+CREATE TABLE leg_default PARTITION OF leg DEFAULT;     -- catches what no day partition takes, so that no trace is lost
+
+CREATE TABLE advice (
+    request_id            uuid NOT NULL,
+    generation            smallint NOT NULL,
+    advice_id             uuid NOT NULL,
+    seq                   bigint GENERATED ALWAYS AS IDENTITY, -- order of creation
+    kind                  smallint NOT NULL,           -- 1 confirmation, 2 reversal
+    request_kind          smallint NOT NULL,
+    state                 smallint NOT NULL,           -- message/states.py AdviceState
+    by_switch             boolean NOT NULL DEFAULT false, -- sent for a single-message originator (A10)
+    originator_id         text NOT NULL,
+    provider_id           text,
+    lane                  smallint NOT NULL,
+    fingerprint           bytea,                       -- orders advices of one voucher before its next request (A6)
+    reason                text,
+    amount_cents          bigint,                      -- NULL: the advice is for the whole
+    attempts              integer NOT NULL DEFAULT 0,
+    next_attempt_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    not_before            timestamptz,                 -- the request's own call may still be running (X3)
+    sending_until         timestamptz,                 -- somebody is sending it now
+    last_error            text,
+    created_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at           timestamptz,
+    PRIMARY KEY (request_id, generation, advice_id)
+) WITH (fillfactor = 80);
+CREATE UNIQUE INDEX advice_once ON advice (advice_id); -- I7: an advice id serves one request and one operation
+CREATE INDEX advice_due ON advice (provider_id, lane, next_attempt_at) WHERE state = 1;
+CREATE INDEX advice_of_voucher ON advice (fingerprint) WHERE state = 1 AND fingerprint IS NOT NULL;
+CREATE INDEX advice_parked ON advice (provider_id, seq) WHERE state = 4;
+
+CREATE TABLE lane (
+    provider_id           text NOT NULL,
+    lane                  smallint NOT NULL,
+    holder                text,
+    token                 bigint NOT NULL DEFAULT 0,   -- fencing: grows with every take-over
+    expires_at            timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (provider_id, lane)
+);
+
+CREATE TABLE worker (                                  -- senders that live: lanes are shared out among them
+    holder                text PRIMARY KEY,
+    seen_at               timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE refusal (                                 -- refused before a record was made: no id is used up by it
+    request_id            uuid NOT NULL,
+    refusal_id            bigint GENERATED ALWAYS AS IDENTITY,
+    originator_id         text NOT NULL,
+    kind                  smallint NOT NULL,
+    operation             text NOT NULL,
+    refused_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    error                 jsonb NOT NULL,
+    PRIMARY KEY (request_id, refusal_id)
+);
+
+CREATE TABLE vault_check (                             -- one known text, sealed: tells a wrong key before it does harm
+    singleton             boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    sealed                bytea NOT NULL
+);
+
+CREATE TABLE originator (
+    originator_id         text PRIMARY KEY,
+    name                  text NOT NULL,
+    password_hash         text NOT NULL,
+    enabled               boolean NOT NULL DEFAULT true,
+    single                boolean NOT NULL DEFAULT false,
+    deadline_s            smallint NOT NULL DEFAULT 60,
+    allow_request_id_reuse boolean NOT NULL DEFAULT false,
+    provision_decline_status smallint NOT NULL DEFAULT 400,
+    settle_only_confirmed boolean NOT NULL DEFAULT false,
+    redemption            boolean NOT NULL DEFAULT false,
+    lookup_before_redemption boolean NOT NULL DEFAULT false,
+    product_lookup        boolean NOT NULL DEFAULT false,
+    catalogue_kept        boolean NOT NULL DEFAULT true,
+    lookup_pending_status smallint NOT NULL DEFAULT 504,
+    single_confirm_delay_s integer,                    -- NULL: deadline_s + 15
+    tolerated_fields      text[] NOT NULL DEFAULT '{}',
+    receivers             text[],                      -- NULL: entitled for every voucher provider
+    changed_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK (deadline_s BETWEEN 2 AND 300),
+    CHECK (provision_decline_status IN (400, 404)),
+    CHECK (lookup_pending_status IN (102, 504)),
+    CHECK (NOT lookup_before_redemption OR redemption)
+);
+
+CREATE TABLE provider (
+    provider_id           text PRIMARY KEY,
+    connector             text NOT NULL,
+    settings              jsonb NOT NULL DEFAULT '{}',
+    secrets               bytea,                       -- sealed: the settings that nobody may read
+    enabled               boolean NOT NULL DEFAULT true,
+    saf_paused            boolean NOT NULL DEFAULT false,
+    changed_at            timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE voucher_provider (
+    receiver_id           text PRIMARY KEY,
+    name                  text NOT NULL,
+    settlement_id         text NOT NULL,
+    settlement_name       text NOT NULL
+);
+
+CREATE TABLE product (
+    product_id            text PRIMARY KEY,
+    receiver_id           text NOT NULL REFERENCES voucher_provider,
+    name                  text NOT NULL,
+    barcode               text,
+    description           text,
+    amount_cents          bigint,                      -- fixed value
+    min_cents             bigint,                      -- limits of a variable value
+    max_cents             bigint,
+    enabled               boolean NOT NULL DEFAULT true,
+    listed                boolean NOT NULL DEFAULT true, -- false: sold, but not shown in product lookups
+    channels              jsonb NOT NULL DEFAULT '[]',
+    CHECK ((amount_cents IS NULL) <> (min_cents IS NULL)),
+    CHECK ((min_cents IS NULL) = (max_cents IS NULL)),
+    CHECK (amount_cents > 0),
+    CHECK (min_cents > 0 AND max_cents >= min_cents)
+);
+
+CREATE TABLE route (
+    route_id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    product_id            text REFERENCES product,     -- NULL: requests that name only the voucher provider
+    receiver_id           text NOT NULL REFERENCES voucher_provider,
+    provider_id           text NOT NULL REFERENCES provider,
+    provider_product      text NOT NULL,
+    default_cents         bigint,                      -- value when neither the request nor the product names one
+    priority              smallint NOT NULL DEFAULT 1, -- lowest first
+    weight                smallint NOT NULL DEFAULT 1, -- share among routes of the same priority
+    enabled               boolean NOT NULL DEFAULT true,
+    CHECK (weight BETWEEN 1 AND 1000),
+    CHECK (default_cents > 0)
+);
+CREATE UNIQUE INDEX route_once ON route (coalesce(product_id, ''), receiver_id, provider_id, provider_product);
+
+CREATE TABLE catalogue_version (
+    singleton             boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    version               bigint NOT NULL DEFAULT 1,
+    changed_at            timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+INSERT INTO catalogue_version DEFAULT VALUES;
+
+CREATE FUNCTION bump_catalogue_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE catalogue_version SET version = version + 1, changed_at = clock_timestamp();
+    RETURN NULL;
+END $$;
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON originator FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON provider FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON voucher_provider FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON route FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+
+-- Adds the partitions of `leg` for the coming days; safe to call at any time and from several processes.
+CREATE FUNCTION make_leg_partitions(days integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    day date;
+    made integer := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('leg partitions'));
+    FOR day IN SELECT generate_series((now() AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date + days, interval '1 day')::date LOOP
+        IF to_regclass('leg_' || to_char(day, 'YYYYMMDD')) IS NULL THEN
+            EXECUTE format('CREATE TABLE %I PARTITION OF leg FOR VALUES FROM (%L) TO (%L)',
+                           'leg_' || to_char(day, 'YYYYMMDD'),
+                           day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
+            made := made + 1;
+        END IF;
+    END LOOP;
+    RETURN made;
+END $$;
+SELECT make_leg_partitions(7);

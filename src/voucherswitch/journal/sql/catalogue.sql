@@ -1,0 +1,55 @@
+-- catalogue_version --
+SELECT version FROM catalogue_version;
+
+-- load_originators --
+SELECT originator_id AS id, name, password_hash, enabled, single, deadline_s, allow_request_id_reuse,
+       provision_decline_status, settle_only_confirmed, redemption, lookup_before_redemption, product_lookup,
+       catalogue_kept, lookup_pending_status, single_confirm_delay_s, tolerated_fields, receivers
+  FROM originator ORDER BY originator_id;
+
+-- load_voucher_providers --
+SELECT receiver_id, name, settlement_id, settlement_name FROM voucher_provider ORDER BY receiver_id;
+
+-- load_products --
+SELECT product_id AS id, receiver_id, name, barcode, description, amount_cents, min_cents, max_cents, enabled, listed,
+       channels
+  FROM product ORDER BY product_id;
+
+-- load_routes --
+SELECT route_id AS id, product_id, receiver_id, provider_id, provider_product, default_cents, priority, weight, enabled
+  FROM route ORDER BY receiver_id, product_id NULLS FIRST, priority, route_id;
+
+-- load_providers --
+SELECT provider_id AS id, connector, settings, secrets, enabled, saf_paused FROM provider ORDER BY provider_id;
+
+-- put_voucher_provider --
+INSERT INTO voucher_provider (receiver_id, name, settlement_id, settlement_name) VALUES ($1, $2, $3, $4)
+ON CONFLICT (receiver_id) DO UPDATE
+   SET name = excluded.name, settlement_id = excluded.settlement_id, settlement_name = excluded.settlement_name;
+
+-- put_provider --
+INSERT INTO provider (provider_id, connector, settings, secrets, enabled) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (provider_id) DO UPDATE
+   SET connector = excluded.connector, settings = excluded.settings, secrets = excluded.secrets,
+       enabled = excluded.enabled, changed_at = clock_timestamp();
+
+-- put_product --
+INSERT INTO product (product_id, receiver_id, name, barcode, description, amount_cents, min_cents, max_cents, enabled,
+                     listed, channels)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (product_id) DO UPDATE
+   SET receiver_id = excluded.receiver_id, name = excluded.name, barcode = excluded.barcode,
+       description = excluded.description, amount_cents = excluded.amount_cents, min_cents = excluded.min_cents,
+       max_cents = excluded.max_cents, enabled = excluded.enabled, listed = excluded.listed,
+       channels = excluded.channels;
+
+-- put_route --
+INSERT INTO route (product_id, receiver_id, provider_id, provider_product, default_cents, priority, weight, enabled)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (coalesce(product_id, ''), receiver_id, provider_id, provider_product) DO UPDATE
+   SET default_cents = excluded.default_cents, priority = excluded.priority, weight = excluded.weight,
+       enabled = excluded.enabled
+RETURNING route_id;
+
+-- pause_saf --
+UPDATE provider SET saf_paused = $2, changed_at = clock_timestamp() WHERE provider_id = $1 RETURNING provider_id;

@@ -1,0 +1,253 @@
+-- open_transactions --
+-- Make a provision durable before a byte leaves for its provider.
+-- A key that does not come back is taken: read the record and answer by its state.
+INSERT INTO transaction (request_id, kind, state, originator_id, single, receiver_id, product_id, provider_id,
+                         provider_product, amount_cents, currency, request, opening, call_until)
+SELECT request_id, 1, 1, originator_id, single, receiver_id, product_id, provider_id,
+       provider_product, amount_cents, currency, request, opening,
+       clock_timestamp() + call_ms * interval '1 millisecond'
+  FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::text[],
+              $7::text[], $8::bigint[], $9::text[], $10::bytea[], $11::bigint[], $12::integer[])
+       AS d (request_id, originator_id, single, receiver_id, product_id, provider_id,
+             provider_product, amount_cents, currency, request, opening, call_ms)
+ON CONFLICT (request_id, generation) DO NOTHING
+RETURNING request_id, reference;
+
+-- open_movements --
+-- Claim the voucher and make a redemption or refund durable, both or neither: one open movement per voucher (X4).
+-- A key that does not come back found the voucher taken or in another state: read both and answer by what they hold.
+-- A taken id raises unique_violation, on purpose: it undoes the claim.
+WITH d AS (
+    SELECT *
+      FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::boolean[], $6::text[], $7::text[],
+                  $8::text[], $9::bigint[], $10::text[], $11::bytea[], $12::bytea[], $13::bigint[], $14::integer[],
+                  $15::uuid[], $16::smallint[], $17::integer[])
+           AS d (request_id, generation, kind, originator_id, single, receiver_id, provider_id,
+                 provider_product, amount_cents, currency, fingerprint, request, opening, call_ms,
+                 redemption_id, redemption_generation, voucher_states)
+), claimed AS (
+    UPDATE voucher AS v
+       SET open_id = d.request_id, open_generation = d.generation, changed_at = clock_timestamp()
+      FROM d
+     WHERE v.fingerprint = d.fingerprint AND v.receiver_id = d.receiver_id
+       AND v.open_id IS NULL AND (d.voucher_states >> v.state) & 1 = 1
+    RETURNING d.request_id
+), looked_up AS (
+    DELETE FROM voucher_lookup AS l
+     USING d JOIN claimed USING (request_id)
+     WHERE d.kind = 2 AND l.fingerprint = d.fingerprint AND l.receiver_id = d.receiver_id
+       AND l.originator_id = d.originator_id
+)
+INSERT INTO transaction (request_id, generation, kind, state, originator_id, single, receiver_id, provider_id,
+                         provider_product, amount_cents, currency, fingerprint, request, opening, call_until,
+                         redemption_id, redemption_generation)
+SELECT request_id, generation, kind, 1, originator_id, single, receiver_id, provider_id,
+       provider_product, amount_cents, currency, fingerprint, request, opening,
+       clock_timestamp() + call_ms * interval '1 millisecond', redemption_id, redemption_generation
+  FROM d JOIN claimed USING (request_id)
+RETURNING request_id, reference;
+
+-- reroute_transactions --
+-- Name the next route's provider before it is asked; allowed only after the last one provably heard nothing.
+-- A key that does not come back was closed meanwhile: send nothing.
+UPDATE transaction AS t
+   SET provider_id = d.provider_id, provider_product = d.provider_product, changed_at = clock_timestamp()
+  FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[])
+       AS d (request_id, generation, provider_id, provider_product)
+ WHERE t.request_id = d.request_id AND t.generation = d.generation AND t.state = 1
+RETURNING t.request_id;
+
+-- close_transactions --
+-- Record what a provider's answer made of a request, with the voucher's new state, the advice it owes and its trace.
+-- A key that does not come back was decided by somebody else: re-read it, never force. Its late answer and its trace
+-- are kept all the same, and a reversal that waited for the call to end may go now (X3).
+WITH d AS (
+    SELECT *
+      FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bytea[],
+                  $8::text[], $9::text[], $10::jsonb[], $11::bytea[], $12::jsonb[], $13::text[], $14::smallint[],
+                  $15::boolean[], $16::smallint[], $17::smallint[], $18::uuid[])
+           AS d (request_id, generation, from_states, to_state, approved_cents, balance_cents, fingerprint,
+                 voucher_serial, provider_ref, refs, answer, error, alert, answered_status,
+                 call_ended, voucher_action, voucher_to, advice_id)
+), closed AS (
+    UPDATE transaction AS t
+       SET state = d.to_state,
+           approved_cents = coalesce(d.approved_cents, t.approved_cents),
+           balance_cents = coalesce(d.balance_cents, t.balance_cents),
+           fingerprint = coalesce(d.fingerprint, t.fingerprint),
+           voucher_serial = coalesce(d.voucher_serial, t.voucher_serial),
+           provider_ref = coalesce(d.provider_ref, t.provider_ref),
+           refs = coalesce(d.refs, t.refs),
+           answer = coalesce(d.answer, t.answer),
+           error = d.error,
+           alert = d.alert,
+           answered_status = coalesce(d.answered_status, t.answered_status),
+           confirmation_id = CASE WHEN d.to_state = 5 THEN d.advice_id ELSE t.confirmation_id END,
+           reversal_id = CASE WHEN d.to_state = 6 THEN d.advice_id ELSE t.reversal_id END,
+           call_until = CASE WHEN d.call_ended THEN NULL ELSE t.call_until END,
+           changed_at = clock_timestamp()
+      FROM d
+     WHERE t.request_id = d.request_id AND t.generation = d.generation AND (d.from_states >> t.state) & 1 = 1
+    RETURNING t.request_id, t.generation, t.kind, t.receiver_id, t.fingerprint, t.originator_id
+), overtaken AS (
+    UPDATE transaction AS t
+       SET call_until = NULL,
+           approved_cents = coalesce(d.approved_cents, t.approved_cents),
+           fingerprint = coalesce(d.fingerprint, t.fingerprint),
+           voucher_serial = coalesce(d.voucher_serial, t.voucher_serial),
+           provider_ref = coalesce(d.provider_ref, t.provider_ref),
+           refs = coalesce(d.refs, t.refs),
+           answer = coalesce(d.answer, t.answer)
+      FROM d
+     WHERE d.call_ended
+       AND t.request_id = d.request_id AND t.generation = d.generation
+       AND t.state = 6 AND t.has_request AND (d.from_states >> t.state) & 1 = 0
+    RETURNING t.request_id, t.generation
+), released AS (
+    UPDATE advice AS a
+       SET not_before = NULL, next_attempt_at = clock_timestamp()
+      FROM overtaken AS o
+     WHERE a.request_id = o.request_id AND a.generation = o.generation AND a.state = 1 AND a.not_before IS NOT NULL
+), bound AS (
+    INSERT INTO voucher AS v (fingerprint, receiver_id, state, provision_id)
+    SELECT c.fingerprint, c.receiver_id, 1, c.request_id
+      FROM closed AS c JOIN d USING (request_id, generation)
+     WHERE d.voucher_action = 1
+    ON CONFLICT (fingerprint, receiver_id) DO UPDATE
+       SET state = 1, state_before = NULL, provision_id = excluded.provision_id, redemption_id = NULL,
+           redemption_generation = NULL, refund_id = NULL, refund_generation = NULL, open_id = NULL,
+           open_generation = NULL, changed_at = clock_timestamp()
+), moved AS (
+    UPDATE voucher AS v
+       SET state = CASE WHEN d.voucher_to = 0 THEN v.state ELSE d.voucher_to END,
+           state_before = CASE WHEN c.kind = 3 AND d.voucher_to > 0 THEN v.state ELSE v.state_before END,
+           redemption_id = CASE WHEN c.kind = 2 AND d.voucher_to > 0 THEN c.request_id ELSE v.redemption_id END,
+           redemption_generation = CASE WHEN c.kind = 2 AND d.voucher_to > 0 THEN c.generation
+                                        ELSE v.redemption_generation END,
+           refund_id = CASE WHEN c.kind = 3 AND d.voucher_to > 0 THEN c.request_id ELSE v.refund_id END,
+           refund_generation = CASE WHEN c.kind = 3 AND d.voucher_to > 0 THEN c.generation
+                                    ELSE v.refund_generation END,
+           open_id = NULL,
+           open_generation = NULL,
+           changed_at = clock_timestamp()
+      FROM closed AS c JOIN d USING (request_id, generation)
+     WHERE d.voucher_action = 2
+       AND v.fingerprint = c.fingerprint AND v.receiver_id = c.receiver_id
+       AND v.open_id = c.request_id AND v.open_generation = c.generation
+), owed AS (
+    INSERT INTO advice (request_id, generation, advice_id, kind, request_kind, state, by_switch, originator_id,
+                        provider_id, lane, fingerprint, reason, next_attempt_at, finished_at)
+    SELECT c.request_id, c.generation, o.advice_id, o.kind, c.kind, o.state, true, c.originator_id,
+           o.provider_id, o.lane, c.fingerprint, o.reason, clock_timestamp() + o.delay_ms * interval '1 millisecond',
+           CASE WHEN o.state = 1 THEN NULL ELSE clock_timestamp() END
+      FROM closed AS c
+      JOIN unnest($19::uuid[], $20::smallint[], $21::uuid[], $22::smallint[], $23::smallint[], $24::text[],
+                  $25::smallint[], $26::text[], $27::integer[])
+           AS o (request_id, generation, advice_id, kind, state, provider_id, lane, reason, delay_ms)
+     USING (request_id, generation)
+), traced AS (
+    INSERT INTO leg (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
+                     outcome, status, request, response, error)
+    SELECT *
+      FROM unnest($28::uuid[], $29::smallint[], $30::uuid[], $31::smallint[], $32::text[], $33::text[],
+                  $34::timestamptz[], $35::integer[], $36::smallint[], $37::smallint[], $38::text[], $39::text[],
+                  $40::text[])
+)
+SELECT request_id FROM closed;
+
+-- claim_calls --
+-- Take the right to ask the provider again about a request whose outcome is unknown, until the call's own deadline.
+-- A key that does not come back is being asked about by somebody else, or is decided.
+UPDATE transaction AS t
+   SET call_until = clock_timestamp() + d.call_ms * interval '1 millisecond', changed_at = clock_timestamp()
+  FROM unnest($1::uuid[], $2::smallint[], $3::integer[]) AS d (request_id, generation, call_ms)
+ WHERE t.request_id = d.request_id AND t.generation = d.generation AND t.state IN (1, 4)
+   AND (t.call_until IS NULL OR t.call_until < clock_timestamp())
+RETURNING t.request_id;
+
+-- end_calls --
+-- Give the right back when the provider's answer decided nothing, and keep the trace.
+WITH ended AS (
+    UPDATE transaction AS t
+       SET call_until = NULL, alert = coalesce(d.alert, t.alert)
+      FROM unnest($1::uuid[], $2::smallint[], $3::text[]) AS d (request_id, generation, alert)
+     WHERE t.request_id = d.request_id AND t.generation = d.generation
+    RETURNING t.request_id, t.generation, t.state
+), released AS (
+    UPDATE advice AS a
+       SET not_before = NULL, next_attempt_at = clock_timestamp()
+      FROM ended AS e
+     WHERE e.state = 6 AND a.request_id = e.request_id AND a.generation = e.generation
+       AND a.state = 1 AND a.not_before IS NOT NULL
+), traced AS (
+    INSERT INTO leg (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
+                     outcome, status, request, response, error)
+    SELECT *
+      FROM unnest($4::uuid[], $5::smallint[], $6::uuid[], $7::smallint[], $8::text[], $9::text[],
+                  $10::timestamptz[], $11::integer[], $12::smallint[], $13::smallint[], $14::text[], $15::text[],
+                  $16::text[])
+)
+SELECT request_id FROM ended;
+
+-- record_legs --
+-- Keep the trace of messages that change no record: lookups, repeats, refusals that leave nothing else behind.
+WITH traced AS (
+    INSERT INTO leg (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
+                     outcome, status, request, response, error)
+    SELECT *
+      FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::smallint[], $6::text[], $7::text[],
+                  $8::timestamptz[], $9::integer[], $10::smallint[], $11::smallint[], $12::text[], $13::text[],
+                  $14::text[])
+)
+SELECT unnest($1::uuid[]);
+
+-- record_refusals --
+-- Keep what was refused before a record was made: lookupRedemption repeats it (K2), operators ask for it.
+WITH refused AS (
+    INSERT INTO refusal (request_id, originator_id, kind, operation, error)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::text[], $5::jsonb[])
+    RETURNING request_id
+), traced AS (
+    INSERT INTO leg (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
+                     outcome, status, request, response, error)
+    SELECT *
+      FROM unnest($6::uuid[], $7::smallint[], $8::uuid[], $9::smallint[], $10::text[], $11::text[],
+                  $12::timestamptz[], $13::integer[], $14::smallint[], $15::smallint[], $16::text[], $17::text[],
+                  $18::text[])
+)
+SELECT request_id FROM refused;
+
+-- read_records --
+-- The newest record of each id, with whether the switch's own confirmation is still unsent (A10).
+SELECT t.request_id, t.generation, t.reference, t.kind, t.state, t.has_request, t.originator_id, t.single, t.receiver_id,
+       t.product_id, t.provider_id, t.provider_product, t.amount_cents, t.currency, t.approved_cents, t.balance_cents,
+       t.fingerprint, t.voucher_serial, t.provider_ref, t.refs, t.request, t.answer, t.error, t.alert,
+       t.answered_status, t.redemption_id, t.redemption_generation, t.confirmation_id, t.reversal_id, t.opening,
+       t.opened_at, t.changed_at, t.call_until > clock_timestamp() AS call_running,
+       own.by_switch, own.unsent
+  FROM (SELECT DISTINCT unnest($1::uuid[]) AS request_id) AS d
+  CROSS JOIN LATERAL (
+      SELECT * FROM transaction AS t WHERE t.request_id = d.request_id ORDER BY generation DESC LIMIT 1
+  ) AS t
+  LEFT JOIN LATERAL (
+      SELECT a.by_switch, (a.state = 1 AND a.attempts = 0) AS unsent
+        FROM advice AS a
+       WHERE t.state = 5 AND a.request_id = t.request_id AND a.generation = t.generation
+         AND a.advice_id = t.confirmation_id
+  ) AS own ON true;
+
+-- read_redemptions --
+-- The newest redemption of each id on this voucher, and how much of it refunds have given back or may have.
+SELECT r.request_id, r.fingerprint, r.generation, r.state, r.provider_ref, r.refs, r.approved_cents,
+       (SELECT coalesce(sum(coalesce(f.approved_cents, f.amount_cents)), 0)::bigint
+          FROM transaction AS f
+         WHERE f.fingerprint = r.fingerprint AND f.kind = 3 AND f.state IN (1, 2, 4, 5)
+           AND f.redemption_id = r.request_id AND f.redemption_generation = r.generation) AS refunded_cents
+  FROM unnest($1::uuid[], $2::bytea[]) AS d (request_id, fingerprint)
+  CROSS JOIN LATERAL (
+      SELECT *
+        FROM transaction AS t
+       WHERE t.request_id = d.request_id AND t.fingerprint = d.fingerprint AND t.kind = 2
+       ORDER BY generation DESC
+       LIMIT 1
+  ) AS r;
