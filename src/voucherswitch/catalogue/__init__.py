@@ -1,0 +1,1 @@
+"""What is sold, by whom it is asked for, and where it goes."""

@@ -1,0 +1,112 @@
+"""The catalogue as every worker holds it in memory: immutable, replaced as a whole when the database changes."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from msgspec import Struct
+
+from voucherswitch.message.parties import Institution
+
+
+class Originator(Struct, frozen=True, kw_only=True):
+    """Who sends us requests, and what it may do. `id` is its user name and the `client.id` of its messages."""
+
+    id: str
+    name: str
+    password_hash: str
+    enabled: bool = True
+    single: bool = False
+    deadline_s: int = 60
+    allow_request_id_reuse: bool = False
+    provision_decline_status: int = 400
+    settle_only_confirmed: bool = False
+    redemption: bool = False
+    lookup_before_redemption: bool = False
+    product_lookup: bool = False
+    catalogue_kept: bool = True
+    lookup_pending_status: int = 504
+    single_confirm_delay_s: int | None = None
+    tolerated_fields: frozenset[str] = frozenset()
+    receivers: frozenset[str] | None = None
+
+    @property
+    def confirm_delay_s(self) -> int:
+        """How long the switch's own confirmation waits, so that a reversal of a lost answer can overtake it (A10)."""
+        return self.deadline_s + 15 if self.single_confirm_delay_s is None else self.single_confirm_delay_s
+
+    def entitled(self, receiver_id: str) -> bool:
+        """Whether it may use vouchers of this voucher provider."""
+        return self.receivers is None or receiver_id in self.receivers
+
+
+class VoucherProvider(Struct, frozen=True, kw_only=True):
+    """A brand: the `receiver` of a request, and the institution through which its sales settle."""
+
+    receiver: Institution
+    settlement: Institution
+
+
+class ChannelListing(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one channel shows a product."""
+
+    channel_name: str
+    display_name: str | None = None
+    display_category: str | None = None
+    sort_order: float | None = None
+    channel_product_id: str | None = None
+
+
+class Product(Struct, frozen=True, kw_only=True):
+    """What is sold: a fixed value (`amount_cents`) or one within limits (`min_cents` to `max_cents`)."""
+
+    id: str
+    receiver_id: str
+    name: str
+    barcode: str | None = None
+    description: str | None = None
+    amount_cents: int | None = None
+    min_cents: int | None = None
+    max_cents: int | None = None
+    enabled: bool = True
+    listed: bool = True
+    channels: tuple[ChannelListing, ...] = ()
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """Where requests for a product of a voucher provider go. Without `product_id`: requests that name no product."""
+
+    id: int
+    product_id: str | None
+    receiver_id: str
+    provider_id: str
+    provider_product: str
+    default_cents: int | None = None
+    priority: int = 1
+    weight: int = 1
+    enabled: bool = True
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """One service provider's connection. `secrets` are sealed under the vault key, as JSON."""
+
+    id: str
+    connector: str
+    settings: Mapping[str, Any]
+    secrets: bytes | None = None
+    enabled: bool = True
+    saf_paused: bool = False
+
+
+class Catalogue(Struct, frozen=True, kw_only=True):
+    """Everything configured, at one version."""
+
+    version: int
+    originators: Mapping[str, Originator] = MappingProxyType({})
+    voucher_providers: Mapping[str, VoucherProvider] = MappingProxyType({})
+    products: Mapping[str, Product] = MappingProxyType({})
+    routes: Mapping[tuple[str, str | None], tuple[Route, ...]] = MappingProxyType({})  # by receiver and product
+    providers: Mapping[str, Provider] = MappingProxyType({})
+
+
+EMPTY = Catalogue(version=0)

@@ -1,0 +1,30 @@
+"""Times as providers write them -> times as we write them. Pure.
+
+Providers work in South African time (UTC+02:00, no daylight saving; providers.md B.8); inside the switch a time is UTC
+text with exactly three fraction digits.
+"""
+
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Final
+
+SAST: Final = timezone(timedelta(hours=2), "SAST")
+
+
+@lru_cache(maxsize=1024)  # a day's vouchers share one expiry
+def utc_text(text: str) -> str:
+    """Convert an RFC 3339 time with an offset to UTC: `2029-03-02T23:59:59+02:00` is `2029-03-02T21:59:59.000Z`.
+
+    Digits beyond milliseconds are cut.
+
+    Raises:
+        ValueError: not a time, or one without an offset: whose midnight it means is not ours to guess.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("the time has no offset")
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time is outside the calendar") from error
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,79 @@
+"""What a provider's simulator must offer the common frame: its protocol and its books, without a socket."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from voucherswitch.providers.contract.simulator.faults import Fault
+from voucherswitch.providers.contract.simulator.recon import ReconDay
+from voucherswitch.providers.contract.simulator.wire import JSON_TYPE, Request
+
+
+class Reply(Struct, frozen=True):
+    """A provider's answer."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON_TYPE
+
+
+class Exchange(Struct):
+    """A request as its provider reads it.
+
+    Attributes:
+        op: the capability it serves, as the capability record writes it.
+        wire_op: the provider's own name of the call.
+        reference: the request id it is about, empty if there is none.
+        message: the provider's decoded message; None when it was refused already.
+        success: the HTTP status that its success has.
+        refusal: what authentication or format make of it.
+    """
+
+    request: Request
+    op: str
+    wire_op: str
+    reference: str = ""
+    message: Any = None
+    refusal: Reply | None = None
+    success: int = 200
+
+
+class ControlError(Exception):
+    """A control call that cannot be served; `status` is its answer."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class ProviderSimulator(Protocol):
+    """One provider's protocol and books. Every method is synchronous: a simulated provider does one thing at a time."""
+
+    operations: frozenset[str]  # every name that a fault's `op` may have, besides `auth` and `*`
+
+    def read(self, request: Request) -> Exchange:
+        """Recognise a request; changes nothing."""
+
+    def script(self, exchange: Exchange, now: float) -> Fault | None:
+        """The scripted fault of this request, if it has one; called once per request that no ordered fault took."""
+
+    def answer(self, exchange: Exchange, now: float) -> Reply:
+        """Check a request and, if it passes, let it take effect."""
+
+    def refuse_credentials(self, exchange: Exchange) -> Reply: ...
+    def decline(self, exchange: Exchange, code: str) -> Reply: ...
+    def spoil(self, reply: Reply, fault: Fault) -> Reply:
+        """Make an answer wrong: `wrong_amount`, `wrong_reference`, `no_pin` or `bad_pin`."""
+
+    def reset(self) -> None:
+        """Forget everything and reload the fixtures; profiles stay."""
+
+    def totals(self) -> dict[str, Any]: ...
+    def state(self, reference: str | None, code: str | None) -> dict[str, Any] | None: ...
+    def seed(self, wanted: Mapping[str, Any], now: float) -> dict[str, Any]: ...
+    def world_event(self, code: str, event: str, now: float) -> dict[str, Any]: ...
+    def set_float(self, cents: int) -> None: ...
+    def set_profile(self, wanted: Mapping[str, Any]) -> dict[str, Any]: ...
+    def recon_day(self, day: date) -> ReconDay: ...

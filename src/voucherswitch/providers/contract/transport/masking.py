@@ -1,0 +1,118 @@
+"""Make a message body safe to keep: what could be spent, or could open a door, becomes `***` (providers.md B.9).
+
+Masking is by structure, never by searching text: a body that cannot be parsed may hold pieces of a PIN anywhere, so
+only its size and type are kept.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Final, Protocol
+
+import msgspec
+
+MASK: Final = "***"
+RECORDED_CHARS_MAX: Final = 16_384  # of one masked body: enough for every message we know, too little to fill a journal
+SECRET_CHARS_MIN: Final = 6
+PROPERTY_NAMES_MAX: Final = 1_000  # remembered per provider; a protocol has dozens
+
+# Compared without case, so that a provider that changes its spelling does not change what is hidden.
+MASKED_NAMES: Final = frozenset(
+    name.lower()
+    for name in (
+        *("Pin", "code", "voucherCode", "voucherPIN", "UserPin", "token", "VoucherNumber", "wiCode", "wiQr"),
+        *("RedeemUrl", "Authorization", "password", "secret", "apiKey", "access_token", "refresh_token"),
+    )
+)
+# The voucher itself when it is text, an ordinary object otherwise.
+MASKED_WHEN_TEXT: Final = frozenset({"voucher", "Voucher"})
+
+
+class Mask(Protocol):
+    """Turns a body into text without secrets."""
+
+    def __call__(self, body: bytes, content_type: str | None) -> str: ...
+
+
+class JsonMask:
+    """Masks the values of secret names in JSON, at any depth.
+
+    Args:
+        extra_names: further secret names of one provider.
+        own_words: words of the provider's published protocol, such as its error codes. A secret name that holds exactly
+            one of them shows it: `{"error": {"code": "INVALID_AMOUNT"}}` tells an operator why, and no voucher.
+    """
+
+    def __init__(self, extra_names: Iterable[str] = (), own_words: Iterable[str] = ()) -> None:
+        self._names = MASKED_NAMES | {name.lower() for name in extra_names}
+        self._own_words = frozenset(own_words)
+        self._hides: dict[str, bool] = {}  # property name, as it was written -> whether its value is hidden
+        # Decimals keep their digits: a trace that shows 10.1 for 10.10 sends people after the wrong error.
+        self._decoder = msgspec.json.Decoder(float_hook=Decimal)
+        self._encoder = msgspec.json.Encoder(decimal_format="number")
+
+    def __call__(self, body: bytes, content_type: str | None) -> str:
+        if not body:
+            return ""
+        try:
+            value = self._decoder.decode(body)
+            if isinstance(value, dict):
+                self._mask_object(value, hidden=False)
+            elif isinstance(value, list):
+                self._mask_list(value, hidden=False)
+            text = self._encoder.encode(value).decode()
+        except (ValueError, RecursionError, ArithmeticError):
+            return unreadable(len(body), content_type)
+        if len(text) > RECORDED_CHARS_MAX:
+            return f"{text[:RECORDED_CHARS_MAX]}… ({len(text)} characters)"
+        return text
+
+    def _mask_object(self, members: dict[str, Any], *, hidden: bool) -> None:
+        """Mask in place. `hidden`: everything in it is, because of the name it was found under."""
+        known = self._hides
+        for name, value in members.items():
+            hides = known.get(name)
+            if hides is None:
+                hides = self._learn(name)
+            if isinstance(value, dict):
+                self._mask_object(value, hidden=hidden or hides)
+            elif isinstance(value, list):
+                self._mask_list(value, hidden=hidden or hides)
+            elif hidden or hides or name in MASKED_WHEN_TEXT:
+                members[name] = self._masked(value)
+
+    def _mask_list(self, items: list[Any], *, hidden: bool) -> None:
+        for place, value in enumerate(items):
+            if isinstance(value, dict):
+                self._mask_object(value, hidden=hidden)
+            elif isinstance(value, list):
+                self._mask_list(value, hidden=hidden)
+            elif hidden:
+                items[place] = self._masked(value)
+
+    def _masked(self, value: Any) -> Any:
+        # Whether a PIN was there at all must stay visible, so null and "" do.
+        shown = value is None or value == "" or (isinstance(value, str) and value in self._own_words)
+        return value if shown else MASK
+
+    def _learn(self, name: str) -> bool:
+        hides = name.lower() in self._names
+        if len(self._hides) < PROPERTY_NAMES_MAX:
+            self._hides[name] = hides
+        return hides
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Masked text without the request's own codes and PINs, which an answer may quote under any name.
+
+    Short ones stay: a four-digit PIN is in every other reference, and alone it buys nothing.
+    """
+    for secret in secrets:
+        if len(secret) >= SECRET_CHARS_MIN:
+            text = text.replace(secret, MASK)
+    return text
+
+
+def unreadable(size: int, content_type: str | None) -> str:
+    """What is kept of a body that must not be shown."""
+    kind = content_type.split(";")[0].strip()[:60] if content_type else "no content type"
+    return f"<{size} bytes, {kind}, not shown>"

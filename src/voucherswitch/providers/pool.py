@@ -1,0 +1,107 @@
+"""The providers of this process: a connector for each one that the catalogue names, rebuilt when its settings change.
+
+A provider whose settings are missing or wrong has no connector and a reason; the others are untouched.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from msgspec import Struct
+
+from voucherswitch.catalogue.snapshot import Catalogue, Provider
+from voucherswitch.catalogue.store import open_secrets
+from voucherswitch.providers.contract.capabilities import Capabilities
+from voucherswitch.providers.contract.connector import Connector, ProviderSettingsError
+from voucherswitch.providers.registry import build
+from voucherswitch.security.vault import Vault, VaultError
+
+log = structlog.get_logger(__name__)
+
+
+class ProviderBusyError(Exception):
+    """As many calls as this process allows are under way to one provider."""
+
+
+class _Connected(Struct):
+    """A provider with its connector, as of one version of its settings."""
+
+    provider: Provider
+    connector: Connector
+    in_flight: int = 0
+    retired: bool = False
+
+
+class ProviderPool:
+    """Connectors by provider id."""
+
+    def __init__(self, vault: Vault, in_flight_max: int) -> None:
+        self._vault = vault
+        self._in_flight_max = in_flight_max
+        self._connected: dict[str, _Connected] = {}
+        self.faults: dict[str, str] = {}  # provider id -> why it has no connector
+        self.capabilities: dict[str, Capabilities] = {}
+
+    async def refresh(self, catalogue: Catalogue) -> None:
+        """Build connectors for new and changed providers, and retire those that are gone."""
+        for provider in catalogue.providers.values():
+            known = self._connected.get(provider.id)
+            if known is not None and _same(known.provider, provider):
+                known.provider = provider
+                continue
+            await self._replace(provider)
+        for provider_id in set(self._connected) - set(catalogue.providers):
+            await self._retire(provider_id)
+
+    async def _replace(self, provider: Provider) -> None:
+        await self._retire(provider.id)
+        try:
+            settings = dict(provider.settings) | open_secrets(self._vault, provider)
+            connector = build(provider.connector, provider.id, settings)
+        except (ProviderSettingsError, VaultError) as error:
+            self.faults[provider.id] = str(error)
+            log.error("provider cannot be used", provider=provider.id, reason=str(error))
+            return
+        self.faults.pop(provider.id, None)
+        self._connected[provider.id] = _Connected(provider, connector)
+        self.capabilities[provider.id] = connector.capabilities
+
+    async def _retire(self, provider_id: str) -> None:
+        known = self._connected.pop(provider_id, None)
+        self.capabilities.pop(provider_id, None)
+        if known is None:
+            return
+        known.retired = True
+        if known.in_flight == 0:
+            await known.connector.close()
+
+    @asynccontextmanager
+    async def use(self, provider_id: str) -> AsyncIterator[Connector | None]:
+        """Lend a connector for one operation; None when the provider has none.
+
+        Raises:
+            ProviderBusyError: the provider's bulkhead is full; nothing was sent.
+        """
+        known = self._connected.get(provider_id)
+        if known is None:
+            yield None
+            return
+        if known.in_flight >= self._in_flight_max:
+            raise ProviderBusyError(f"{self._in_flight_max} calls are under way to {provider_id}")
+        known.in_flight += 1
+        try:
+            yield known.connector
+        finally:
+            known.in_flight -= 1
+            if known.retired and known.in_flight == 0:
+                await known.connector.close()
+
+    async def close(self) -> None:
+        """Close every connector."""
+        await asyncio.gather(*(known.connector.close() for known in self._connected.values()))
+        self._connected.clear()
+
+
+def _same(old: Provider, new: Provider) -> bool:
+    return old.connector == new.connector and dict(old.settings) == dict(new.settings) and old.secrets == new.secrets

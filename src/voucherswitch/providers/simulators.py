@@ -1,0 +1,45 @@
+"""All simulators in one process: what `voucherswitch simulators` runs."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import MappingProxyType
+from typing import Any, Final
+
+from voucherswitch.providers.contract.simulator.running import RunningSimulator
+from voucherswitch.providers.sandbox.simulator import SandboxSimulator
+
+Start = Callable[..., AbstractAsyncContextManager[RunningSimulator]]
+
+SIMULATORS: Final[Mapping[str, Start]] = MappingProxyType({"sandbox": SandboxSimulator.start})
+DEFAULT_PORTS: Final[Mapping[str, int]] = MappingProxyType({"sandbox": 9111})
+NO_PROFILES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
+
+
+async def serve_simulators(
+    host: str,
+    ports: Mapping[str, int],
+    profiles: Mapping[str, Mapping[str, Any]] = NO_PROFILES,
+    started: Callable[[Mapping[str, RunningSimulator]], None] | None = None,
+) -> None:
+    """Run the named simulators until cancelled; each has its control port 100 above its own.
+
+    Args:
+        ports: connector name -> port; 0 takes free ones.
+        profiles: connector name -> what its `start` takes beyond address and ports, such as `id_reuse`.
+        started: called once, when all of them listen.
+
+    Raises:
+        OSError: a port is taken; the text names the address. None of them is left running.
+        ValueError: no simulator of that name, or a host that is not loopback.
+    """
+    if unknown := ports.keys() - SIMULATORS.keys():
+        raise ValueError(f"there is no simulator {min(unknown)!r}; there are {', '.join(SIMULATORS)}")
+    async with AsyncExitStack() as stack:
+        running = {
+            name: await stack.enter_async_context(SIMULATORS[name](host, port, **profiles.get(name, {})))
+            for name, port in ports.items()
+        }
+        if started is not None:
+            started(running)
+        await asyncio.get_running_loop().create_future()
