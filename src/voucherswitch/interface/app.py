@@ -1,0 +1,126 @@
+"""The interface as one ASGI application: thirteen operations, the OpenAPI document and the page to try it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from voucherswitch.config.settings import Settings
+from voucherswitch.interface import products, redemptions, refunds, vouchers
+from voucherswitch.interface.admission import Admission
+from voucherswitch.interface.docs_page import CONTENT_SECURITY_POLICY, docs_assets
+from voucherswitch.interface.endpoint import NO_SUCH_METHOD, NOT_FOUND, UNEXPECTED, Services
+from voucherswitch.interface.openapi import document_bytes
+from voucherswitch.process import opened
+from voucherswitch.saf.express import Express
+from voucherswitch.saf.policy import Backoff
+from voucherswitch.security.basic import BasicAuthenticator
+from voucherswitch.switch.deps import Background, Deps
+from voucherswitch.switch.exchange import Reply
+
+log = structlog.get_logger(__name__)
+
+BASE = "/suv/v1"
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build_app(settings: Settings, url: str) -> Starlette:
+    """Build the application of one switch worker; it opens its parts when it starts and drains them when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with opened(settings, url, application="switch") as parts:
+            background = Background()
+            deps = Deps(
+                journal=parts.journal,
+                catalogue=parts.catalogue,
+                providers=parts.providers,
+                express=Express(parts.journal, parts.providers, Backoff.of(settings)),
+                background=background,
+                answer_margin_s=settings.answer_margin_s,
+            )
+            app.state.services = Services(
+                deps=deps,
+                authenticator=BasicAuthenticator(settings.credential_cache_s),
+                admission=Admission(settings.in_flight_max, settings.in_flight_per_originator_max),
+            )
+            yield
+            await background.drain()
+
+    app = Starlette(
+        routes=_routes(settings),
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _http_exception, Exception: _unexpected},  # type: ignore[dict-item]  # Starlette types handlers by the base class
+    )
+    app.router.redirect_slashes = False  # both forms of a path are routed; anything else is unknown
+    return app
+
+
+def _routes(settings: Settings) -> list[BaseRoute]:
+    operations: list[tuple[str, str, Endpoint]] = [
+        ("POST", "/vouchers/confirmations", vouchers.confirm_voucher),
+        ("POST", "/vouchers/reversals", vouchers.reverse_voucher),
+        *(
+            ("POST", f"/vouchers/{{provision_id}}/{suffix}", vouchers.retry_provision_voucher)
+            for suffix in settings.retry_path_suffixes
+        ),
+        ("POST", "/redemptions", redemptions.redeem_voucher),
+        ("POST", "/redemptions/confirmations", redemptions.confirm_redeem),
+        ("POST", "/redemptions/reversals", redemptions.reverse_redeem),
+        ("GET", "/redemptions/{request_id}", redemptions.lookup_redemption_endpoint),
+        ("POST", "/refunds", refunds.refund_voucher),
+        ("POST", "/refunds/confirmations", refunds.confirm_refund),
+        ("POST", "/refunds/reversals", refunds.reverse_refund),
+        ("GET", "/products", products.lookup_products),
+    ]
+    routes: list[BaseRoute] = _both_slashes(
+        {"POST": vouchers.provision_voucher, "GET": vouchers.lookup_voucher_endpoint}, BASE + "/vouchers"
+    )
+    routes += [
+        route for method, path, endpoint in operations for route in _both_slashes({method: endpoint}, BASE + path)
+    ]
+    routes.append(Route("/openapi.json", _openapi, methods=["GET"]))
+    routes.extend(Route(path, _docs, methods=["GET"]) for path in docs_assets())
+    return routes
+
+
+def _both_slashes(by_method: dict[str, Endpoint], path: str) -> list[BaseRoute]:
+    """Every path is accepted with and without a trailing slash; HEAD, which Starlette adds to GET, is not ours.
+
+    One route a path, whatever its methods, so that a 405 names all of them.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        return await by_method[request.method](request)
+
+    routes = [Route(variant, endpoint, methods=list(by_method)) for variant in (path, path + "/")]
+    for route in routes:
+        if route.methods is not None:
+            route.methods.discard("HEAD")
+    return list(routes)
+
+
+async def _openapi(_: Request) -> Response:
+    return Response(document_bytes(), media_type="application/json")
+
+
+async def _docs(request: Request) -> Response:
+    asset = docs_assets()[request.url.path]
+    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "X-Content-Type-Options": "nosniff"}
+    return Response(asset.body, media_type=asset.content_type, headers=headers)
+
+
+async def _http_exception(_: Request, error: HTTPException) -> Response:
+    """404 and 405 of the router, in the interface's words."""
+    reply: Reply = NO_SUCH_METHOD if error.status_code == 405 else NOT_FOUND
+    return Response(reply.body, status_code=reply.status, headers=error.headers, media_type="application/json")
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("unexpected error", path=request.url.path, exc_info=error)
+    return Response(UNEXPECTED.body, status_code=500, media_type="application/json")

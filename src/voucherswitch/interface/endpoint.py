@@ -1,0 +1,213 @@
+"""What every operation does around its flow: admit, identify, read, render, and turn every trouble into an answer.
+
+The order of the checks is the interface's (§3.1). Nothing is written before a message has passed the first five steps.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from voucherswitch.catalogue.snapshot import Originator
+from voucherswitch.config.limits import BODY_BYTES_MAX, BODY_READ_S, RETRY_AFTER_S
+from voucherswitch.interface import errors
+from voucherswitch.interface.admission import Admission, OverloadedError
+from voucherswitch.interface.decode import FormatErrors
+from voucherswitch.journal.batcher import JournalError
+from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.refusals import RecordedRefusal, Refused
+from voucherswitch.message.states import Kind
+from voucherswitch.message.trace import Trace
+from voucherswitch.security.basic import BasicAuthenticator
+from voucherswitch.switch.clock import utc_now
+from voucherswitch.switch.deps import Deps
+from voucherswitch.switch.exchange import Exchange, Renderer, Reply
+
+log = structlog.get_logger(__name__)
+
+CHALLENGE = 'Basic realm="suv", charset="UTF-8"'
+
+
+class Services(Struct, frozen=True):
+    """What the endpoints of one worker share."""
+
+    deps: Deps
+    authenticator: BasicAuthenticator
+    admission: Admission
+
+
+class Incoming(Struct, frozen=True):
+    """A request that passed the first three checks, with its body."""
+
+    request: Request
+    originator: Originator
+    body: bytes
+    received_at: datetime
+    received_s: float
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """A valid message on its way to its flow. `kind` is set for creating requests: their refusals are kept (K2)."""
+
+    operation: str
+    id: str
+    masked: str
+    renderer: Renderer
+    kind: Kind | None = None
+    advice: bool = False
+
+
+Work: TypeAlias = Callable[[Incoming], Awaitable[Reply]]
+Flow: TypeAlias = Callable[[Exchange], Awaitable[Reply]]
+
+
+async def serve(request: Request, work: Work, overloaded: Reply | None = None) -> Response:
+    """Answer one HTTP request; whatever happens, with the interface's own words.
+
+    `overloaded` replaces the 503 of operations about an earlier request, of which 503 would say too much.
+    """
+    received_at, received_s = utc_now(), time.monotonic()
+    services: Services = request.app.state.services
+    try:
+        body = b""
+        if request.method == "POST":
+            wrong = _wrong_content(request)
+            read = wrong or await _read_body(request)
+            if isinstance(read, Reply):
+                return _response(request, read)
+            body = read
+        # A place is taken only now: one who sends slowly, or nothing, keeps nobody out.
+        with services.admission.request():
+            originator = await services.authenticator.identify(
+                request.headers.get("authorization"), services.deps.snapshot.originators
+            )
+            if originator is None:
+                return _response(request, UNIDENTIFIED, {"WWW-Authenticate": CHALLENGE})
+            with services.admission.originator(originator.id):
+                reply = await _answer(Incoming(request, originator, body, received_at, received_s), work)
+    except OverloadedError as error:
+        log.warning("request refused: overloaded", reason=str(error))
+        reply = overloaded or OVERLOADED
+    except ClientDisconnect:
+        reply = TOO_LARGE  # nobody is there to read it, and nothing was begun
+    return _response(request, reply)
+
+
+async def _answer(incoming: Incoming, work: Work) -> Reply:
+    try:
+        return await work(incoming)
+    except FormatErrors as error:
+        return errors.format_error(error)
+    except Exception:
+        log.exception("unexpected error", path=incoming.request.url.path, originator=incoming.originator.id)
+        return UNEXPECTED
+
+
+async def run(incoming: Incoming, message: Message, flow: Flow) -> Reply:
+    """Run a flow for a valid message; render and keep its refusal."""
+    deps: Deps = incoming.request.app.state.services.deps
+    message_id = UUID(message.id)
+    exchange = Exchange(
+        operation=message.operation,
+        originator=incoming.originator,
+        message_id=message_id,
+        received_at=incoming.received_at,
+        received_s=incoming.received_s,
+        masked_request=message.masked,
+        renderer=message.renderer,
+        trace=Trace(),
+        advice_id=message_id if message.advice else None,
+    )
+    try:
+        return await flow(exchange)
+    except Refused as refused:
+        return await _refuse(refused, message, exchange, deps)
+    except FormatErrors:
+        raise
+    except JournalError as error:
+        # Only what comes before a provider is asked ends here (`outcome_open`): certainly not processed.
+        log.error("journal not available", operation=message.operation, id=message.id, reason=str(error))
+        return errors.plain(503, ErrorType.UPSTREAM_UNAVAILABLE, NOT_AVAILABLE, RETRY_AFTER_S, message.id)
+    except Exception:
+        # An originator takes 500 for "unknown": it reverses, retries or looks it up, which is right whatever it was.
+        log.exception("unexpected error", operation=message.operation, id=message.id)
+        return errors.plain(500, ErrorType.GENERAL_ERROR, "Unexpected error.", message_id=message.id)
+
+
+async def _refuse(refused: Refused, message: Message, exchange: Exchange, deps: Deps) -> Reply:
+    """Write the refusal to the audit trail, then answer it."""
+    error = RecordedRefusal(refused.refusal, refused.detail)
+    reply = errors.render(error, message.id)
+    if reply.status == 503 and reply.retry_after_s is None:
+        reply = Reply(status=503, body=reply.body, masked=reply.masked, retry_after_s=RETRY_AFTER_S)
+    original = refused.detail.original_id if message.advice else None
+    about = UUID(original) if original is not None else exchange.message_id
+    legs = exchange.legs(reply)
+    if message.kind is not None and refused.refusal.status in (400, 404):
+        await deps.journal.record_refusal(about, exchange.originator.id, message.kind, message.operation, error, legs)
+    else:
+        await deps.journal.record_legs(about, 0, legs)
+    return reply
+
+
+def _wrong_content(request: Request) -> Reply | None:
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    if media.strip().lower() != "application/json":
+        return NOT_JSON
+    charset = parameters.partition("charset=")[2].strip().strip('"').lower()
+    if charset not in ("", "utf-8", "utf8"):
+        return NOT_JSON
+    length = request.headers.get("content-length", "")
+    return TOO_LARGE if length.isdigit() and int(length) > BODY_BYTES_MAX else None
+
+
+async def _read_body(request: Request) -> bytes | Reply:
+    """Read the body, or refuse it as soon as it is over the bound or takes too long."""
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_READ_S):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > BODY_BYTES_MAX:
+                    return TOO_LARGE
+                chunks.append(chunk)
+    except TimeoutError:
+        return TOO_SLOW
+    return b"".join(chunks)
+
+
+def _response(request: Request, reply: Reply, headers: dict[str, str] | None = None) -> Response:
+    headers = headers or {}
+    if reply.status == 201:
+        headers["Location"] = request.url.path
+    if reply.retry_after_s is not None:
+        headers["Retry-After"] = str(reply.retry_after_s)
+    elif reply.status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if reply.status < 200:
+        # O6: to HTTP an interim answer has no body and no end; closing is how its sender says that nothing follows.
+        headers |= {"Content-Length": "0", "Connection": "close"}
+    if reply.status == 408:
+        headers["Connection"] = "close"
+    media_type = "application/json" if reply.body else None
+    return Response(reply.body, status_code=reply.status, headers=headers, media_type=media_type)
+
+
+UNIDENTIFIED = errors.plain(401, ErrorType.AUTHENTICATION_ERROR, "Originator not identified.")
+NOT_JSON = errors.plain(415, ErrorType.FORMAT_ERROR, "Content-Type must be application/json (UTF-8).")
+TOO_LARGE = errors.plain(413, ErrorType.FORMAT_ERROR, f"The body is over {BODY_BYTES_MAX} bytes.")
+OVERLOADED = errors.plain(503, ErrorType.UPSTREAM_UNAVAILABLE, "Overloaded; nothing was processed.", RETRY_AFTER_S)
+RETRY_AGAIN = errors.plain(500, ErrorType.GENERAL_ERROR, "Overloaded; the outcome is not known. Retry again.")
+TOO_SLOW = errors.plain(408, ErrorType.FORMAT_ERROR, f"The body did not come within {BODY_READ_S:g} s.")
+NOT_AVAILABLE = "Not available; nothing was processed."
+UNEXPECTED = errors.plain(500, ErrorType.GENERAL_ERROR, "Unexpected error.")
+NOT_FOUND = errors.plain(404, ErrorType.FUNCTION_NOT_SUPPORTED, "No such path.")
+NO_SUCH_METHOD = errors.plain(405, ErrorType.FUNCTION_NOT_SUPPORTED, "No such method on this path.")

@@ -1,0 +1,91 @@
+"""What every process of ours is made of: database, vault, journal, catalogue, providers. Opened and closed in order."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+from msgspec import Struct
+
+from voucherswitch.catalogue.reload import LiveCatalogue
+from voucherswitch.catalogue.store import Connection
+from voucherswitch.config.limits import LEG_PARTITION_DAYS
+from voucherswitch.config.settings import Settings
+from voucherswitch.journal.database import DatabaseError, connect
+from voucherswitch.journal.journal import Journal
+from voucherswitch.journal.migrate import pending
+from voucherswitch.providers.pool import ProviderPool
+from voucherswitch.security.vault import Vault, VaultError, load_vault
+
+
+class Parts(Struct, frozen=True):
+    """The open parts of a process."""
+
+    settings: Settings
+    pool: asyncpg.Pool
+    vault: Vault
+    journal: Journal
+    catalogue: LiveCatalogue
+    providers: ProviderPool
+
+
+_CHECK: Final = b"vault check"
+
+
+async def open_vault(settings: Settings, connection: Connection) -> Vault:
+    """Read the vault key and make sure that it is this journal's; a new sandbox makes one.
+
+    Raises:
+        VaultError: one line: the key file is missing or damaged, or it is not the one that sealed this journal.
+    """
+    sealed = await connection.fetchval("SELECT sealed FROM vault_check")
+    path = settings.vault_key_path
+    vault = load_vault(path, create=settings.environment == "sandbox" and sealed is None)
+    if sealed is None:
+        await connection.execute(
+            "INSERT INTO vault_check (sealed) VALUES ($1) ON CONFLICT DO NOTHING", vault.seal(_CHECK, _CHECK)
+        )
+        sealed = await connection.fetchval("SELECT sealed FROM vault_check")
+    try:
+        vault.open(sealed, _CHECK)
+    except VaultError as error:
+        raise VaultError(
+            f"{path} is not the vault key that sealed this journal's vouchers ({error}); restore the right one"
+        ) from error
+    return vault
+
+
+@asynccontextmanager
+async def opened(settings: Settings, url: str, *, application: str) -> AsyncIterator[Parts]:
+    """Open everything a process needs; on the way out, write what is queued and close it.
+
+    Raises:
+        DatabaseError, VaultError: one line that says what cannot be used.
+    """
+    pool = await connect(url, size_max=settings.journal_connections + 2, application=application)
+    try:
+        if await pending(url):
+            raise DatabaseError("the database lacks this release's migrations; run: voucherswitch db migrate")
+        async with pool.acquire() as connection:
+            vault = await open_vault(settings, connection)
+        await pool.execute("SELECT make_leg_partitions($1)", LEG_PARTITION_DAYS)
+        journal = Journal(pool, vault, batch_max=settings.journal_batch_max, queue_max=settings.journal_queue_max)
+        catalogue = LiveCatalogue(pool, settings.catalogue_poll_ms)
+        providers = ProviderPool(vault, settings.provider_in_flight_max)
+        catalogue.on_change(providers.refresh)
+        await catalogue.start()
+        try:
+            yield Parts(
+                settings=settings,
+                pool=pool,
+                vault=vault,
+                journal=journal,
+                catalogue=catalogue,
+                providers=providers,
+            )
+        finally:
+            await catalogue.stop()
+            await journal.drain()
+            await providers.close()
+    finally:
+        await pool.close()

@@ -1,0 +1,151 @@
+"""One attempt to deliver one claimed advice. Shared by the sender and by requests that cannot wait for it (A6)."""
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+import structlog
+from msgspec import Struct
+
+from voucherswitch.journal.journal import Journal
+from voucherswitch.journal.rows import leg_rows, refs
+from voucherswitch.journal.statements import SQL
+from voucherswitch.message.answers import unpack
+from voucherswitch.message.codes import ReversalReason
+from voucherswitch.message.orders import AdviceOrder
+from voucherswitch.message.outcomes import Acknowledged, AdviceResult, Pending, Refused
+from voucherswitch.message.states import AdviceKind, AdviceState, Kind
+from voucherswitch.message.trace import Leg, Trace
+from voucherswitch.providers.contract.connector import Call, Connector
+from voucherswitch.providers.pool import ProviderBusyError, ProviderPool
+from voucherswitch.saf.policy import Backoff
+from voucherswitch.security.vault import VaultError
+
+log = structlog.get_logger(__name__)
+
+
+class Claimed(Struct, frozen=True, kw_only=True):
+    """An advice whose attempt is counted and is ours to send."""
+
+    request_id: UUID
+    generation: int
+    advice_id: UUID
+    kind: AdviceKind
+    request_kind: Kind
+    provider_id: str
+    attempts: int
+    order: AdviceOrder
+
+
+class Attempt(Struct, frozen=True):
+    """What came of it, as it is written."""
+
+    claimed: Claimed
+    result: AdviceResult
+    consumed: bool
+    legs: list[Leg]
+
+
+def claimed_from(row: asyncpg.Record, journal: Journal) -> Claimed:
+    """Read a row of `claim_advices`; opens the sealed voucher, because some providers want its code again."""
+    code = None
+    if row["answer"] is not None:
+        try:
+            answer = unpack(journal.open_answer(row["request_id"], row["generation"], row["answer"]))
+            code = answer.voucher.code if answer.voucher is not None else None
+        except VaultError as error:
+            # Most providers find the voucher by our reference; one that needs the code says so, and it is repeated.
+            log.error("voucher of an advice cannot be opened", request_id=str(row["request_id"]), reason=str(error))
+    sent_ms_ago = int((datetime.now(UTC) - row["opened_at"]).total_seconds() * 1000)
+    order = AdviceOrder(
+        advice_id=str(row["advice_id"]),
+        request_id=str(row["request_id"]),
+        reason=None if row["reason"] is None else ReversalReason(row["reason"]),
+        amount_cents=row["amount_cents"],
+        voucher_code=code,
+        serial_number=row["voucher_serial"],
+        refs=refs(row["refs"]),
+        sent_ms_ago=max(0, sent_ms_ago),
+    )
+    return Claimed(
+        request_id=row["request_id"],
+        generation=row["generation"],
+        advice_id=row["advice_id"],
+        kind=AdviceKind(row["kind"]),
+        request_kind=Kind(row["request_kind"]),
+        provider_id=row["provider_id"],
+        attempts=row["attempts"],
+        order=order,
+    )
+
+
+async def attempt(claimed: Claimed, providers: ProviderPool, deadline_s: float) -> Attempt:
+    """Send the advice once. Never raises: one advice's trouble must not hold up another."""
+    trace = Trace()
+    try:
+        return await _attempt(claimed, providers, deadline_s, trace)
+    except Exception as error:
+        log.exception("advice not delivered", advice_id=str(claimed.advice_id), provider=claimed.provider_id)
+        return Attempt(claimed, Pending(cause=f"our fault: {type(error).__name__}"), consumed=False, legs=trace.take())
+
+
+async def _attempt(claimed: Claimed, providers: ProviderPool, deadline_s: float, trace: Trace) -> Attempt:
+    can = providers.capabilities.get(claimed.provider_id)
+    if can is not None and not can.advice(claimed.request_kind, claimed.kind).sends:
+        return Attempt(claimed, Acknowledged(), consumed=True, legs=[])
+    try:
+        async with providers.use(claimed.provider_id) as connector:
+            if connector is None:
+                reason = providers.faults.get(claimed.provider_id, "provider is not set up")
+                return Attempt(claimed, Pending(cause=reason), consumed=False, legs=[])
+            call = Call(trace=trace, deadline=deadline_s, advice_id=str(claimed.advice_id))
+            result = await _operation(connector, claimed)(claimed.order, call)
+    except ProviderBusyError as error:
+        result = Pending(cause=str(error))
+    return Attempt(claimed, result, consumed=False, legs=trace.take())
+
+
+def _operation(connector: Connector, claimed: Claimed) -> Callable[[AdviceOrder, Call], Awaitable[AdviceResult]]:
+    return {
+        (Kind.PROVISION, AdviceKind.CONFIRMATION): connector.confirm,
+        (Kind.PROVISION, AdviceKind.REVERSAL): connector.reverse,
+        (Kind.REDEMPTION, AdviceKind.CONFIRMATION): connector.confirm_redeem,
+        (Kind.REDEMPTION, AdviceKind.REVERSAL): connector.reverse_redeem,
+        (Kind.REFUND, AdviceKind.CONFIRMATION): connector.confirm_refund,
+        (Kind.REFUND, AdviceKind.REVERSAL): connector.reverse_refund,
+    }[claimed.request_kind, claimed.kind]
+
+
+async def record(journal: Journal, attempts: list[Attempt], backoff: Backoff) -> None:
+    """Write what came of attempts, in one statement."""
+    rows = [_row(item, backoff) for item in attempts]
+    legs = [
+        leg_row
+        for item in attempts
+        for leg_row in leg_rows(item.claimed.request_id, item.claimed.generation, item.legs)
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    leg_columns: list[list[object]] = [list(column) for column in zip(*legs, strict=True)] if legs else [[]] * 13
+    await journal.pool.fetch(SQL["finish_advices"], *columns, *leg_columns)
+
+
+def _row(item: Attempt, backoff: Backoff) -> tuple[object, ...]:
+    claimed = item.claimed
+    state, delay_ms, error = AdviceState.DELIVERED, 0, None
+    if item.consumed:
+        state = AdviceState.CONSUMED
+    elif isinstance(item.result, Refused):
+        state = AdviceState.PARKED
+        error = f"refused: {item.result.provider_code or ''} {item.result.provider_message or ''}".strip()
+    elif isinstance(item.result, Pending):
+        state, delay_ms, error = AdviceState.QUEUED, backoff.pause_ms(claimed.attempts), item.result.cause
+    return (
+        claimed.advice_id, claimed.request_id, claimed.generation, claimed.attempts, int(state), delay_ms, error,
+    )  # fmt: skip
+
+
+def deadline_in(timeout_ms: int) -> float:
+    """A moment of the monotonic clock that far ahead."""
+    return time.monotonic() + timeout_ms / 1000

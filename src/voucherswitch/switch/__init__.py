@@ -1,0 +1,1 @@
+"""Decide: one file per flow, and the life cycle they all ask."""

@@ -1,0 +1,165 @@
+"""Refund: give a confirmed redemption back, as a new transaction that may be declined.
+
+Called by interface/refunds.py. The voucher's row is claimed like for a redemption.
+"""
+
+from uuid import UUID
+
+from voucherswitch.config.limits import JUDGEMENTS_MAX
+from voucherswitch.journal.records import Opening, RedemptionRecord, VoucherRecord
+from voucherswitch.message.codes import ZAR, ErrorType
+from voucherswitch.message.orders import RefundOrder
+from voucherswitch.message.outcomes import Outcome
+from voucherswitch.message.refusals import Refusal, Refused
+from voucherswitch.message.states import Kind, State, VoucherState, mask
+from voucherswitch.providers.contract.connector import Call, Connector
+from voucherswitch.switch.clock import left_ms
+from voucherswitch.switch.deadlines import deadlines
+from voucherswitch.switch.deps import Deps
+from voucherswitch.switch.duplicates import check_id
+from voucherswitch.switch.exchange import Exchange, Reply
+from voucherswitch.switch.movements import (
+    NOT_ENABLED,
+    brand_of,
+    deliver_owed,
+    find_voucher,
+    movement_amount,
+    send_movement,
+)
+from voucherswitch.switch.requests import Refund
+from voucherswitch.switch.routing import refuse
+from voucherswitch.switch.vouchers import MOVEMENT_OPEN, REFUND, UNKNOWN_VOUCHER
+
+REFUNDABLE = mask((VoucherState.CONFIRMED_REDEEMED,))
+REFUNDABLE_IN_PART = mask((VoucherState.CONFIRMED_REDEEMED, VoucherState.CONFIRMED_PROVISIONED))
+NO_SUCH_REDEMPTION = Refusal(
+    "F2",
+    400,
+    ErrorType.VOUCHER_NOT_REDEEMED,
+    "Voucher not refundable",
+    "The voucher has no such redemption.",
+)
+
+
+async def refund(request: Refund, exchange: Exchange, deps: Deps) -> Reply:
+    """Refund the redemption; return the answer once it is durable.
+
+    Raises:
+        Refused: a rule of §4.5 or step 7 says no; no record was made.
+        JournalFullError, JournalUnavailableError: certainly not processed.
+    """
+    if not exchange.originator.redemption:
+        raise Refused(NOT_ENABLED)
+    limits = deadlines(exchange.originator, exchange.received_s, deps.answer_margin_s)
+    for _ in range(JUDGEMENTS_MAX):
+        voucher, redemption, generation = await _check(request, exchange, deps)
+        brand = brand_of(deps, voucher.receiver_id)
+        opening = _prepare(request, exchange, deps, voucher, redemption, generation)
+        await deliver_owed(deps, voucher.fingerprint, limits.answer)
+        opening.call_ms = left_ms(limits.call)
+        entry = await deps.journal.open(opening)
+        if entry is None:
+            continue  # the voucher or the id was taken since we looked: look again
+        order = RefundOrder(
+            request_id=str(request.request_id),
+            amount_cents=opening.amount_cents,
+            currency=ZAR,
+            voucher_code=request.voucher_code,
+            store=request.store,
+            redemption_id=str(redemption.request_id),
+            refs=redemption.refs,
+        )
+
+        async def send(connector: Connector, call: Call, order: RefundOrder = order) -> Outcome:
+            return await connector.refund(order, call)
+
+        return await send_movement(deps, entry, request, exchange, opening, brand, request.voucher_code, limits, send)
+    raise Refused(MOVEMENT_OPEN)
+
+
+async def _check(request: Refund, exchange: Exchange, deps: Deps) -> tuple[VoucherRecord, RedemptionRecord, int]:
+    """F1, X1/X2, F6, X4, F2-F4 in this order; returns the voucher, its redemption and the record's generation."""
+    originator = exchange.originator
+    record = await deps.journal.read(request.request_id)
+    generation = check_id(deps, Kind.REFUND, record, originator.id, reuse=originator.allow_request_id_reuse)
+    vouchers = await deps.journal.read_vouchers(request.voucher_code)
+    voucher = find_voucher(vouchers, request.receiver, originator, UNKNOWN_VOUCHER)
+    if voucher.open_id is not None:
+        raise Refused(MOVEMENT_OPEN)
+    named = await _named_redemption(request, voucher, deps)
+    refusal = REFUND[voucher.state]
+    if refusal is not None and not _partly_used(deps, request, voucher, named):
+        raise Refused(refusal)
+    if named is None or named.state is not State.CONFIRMED:
+        raise Refused(NO_SUCH_REDEMPTION)
+    if (
+        request.receiver_ref is not None
+        and request.redemption_id is None
+        and named.provider_ref != request.receiver_ref
+    ):
+        raise Refused(NO_SUCH_REDEMPTION)
+    return voucher, named, generation
+
+
+async def _named_redemption(request: Refund, voucher: VoucherRecord, deps: Deps) -> RedemptionRecord | None:
+    """The redemption that `redemptionId` names on this voucher; without it, the one that made the present state."""
+    if request.redemption_id is None:
+        redemption_id = voucher.redemption_id
+    else:
+        try:
+            redemption_id = UUID(request.redemption_id)
+        except ValueError:
+            return None
+    if redemption_id is None:
+        return None
+    return await deps.journal.read_redemption(redemption_id, voucher.fingerprint)
+
+
+def _partly_used(deps: Deps, request: Refund, voucher: VoucherRecord, named: RedemptionRecord | None) -> bool:
+    """O21: a partly used voucher is spendable again, and a named redemption of it can still be given back."""
+    can = deps.providers.capabilities.get(voucher.provider_id)
+    return (
+        voucher.state is VoucherState.CONFIRMED_PROVISIONED
+        and request.redemption_id is not None
+        and can is not None
+        and can.partial_redeem
+        and named is not None
+        and named.state is State.CONFIRMED
+        and named.refunded_cents < (named.approved_cents or 0)
+    )
+
+
+def _prepare(
+    request: Refund,
+    exchange: Exchange,
+    deps: Deps,
+    voucher: VoucherRecord,
+    redemption: RedemptionRecord,
+    generation: int,
+) -> Opening:
+    """Step 7: the provider can, and the amount is one."""
+    can = deps.providers.capabilities.get(voucher.provider_id)
+    if can is not None and not can.refund.sends:
+        raise Refused(
+            refuse(400, ErrorType.FUNCTION_NOT_SUPPORTED, "Not supported.", "The provider refunds no vouchers.")
+        )
+    partly = voucher.state is VoucherState.CONFIRMED_PROVISIONED
+    return Opening(
+        request_id=request.request_id,
+        generation=generation,
+        kind=Kind.REFUND,
+        originator_id=exchange.originator.id,
+        single=exchange.originator.single,
+        receiver_id=voucher.receiver_id,
+        product_id=voucher.product_id,
+        provider_id=voucher.provider_id,
+        provider_product=voucher.provider_product,
+        amount_cents=movement_amount(request),
+        currency=ZAR,
+        fingerprint=voucher.fingerprint,
+        request=request.body,
+        call_ms=0,
+        redemption_id=redemption.request_id,
+        redemption_generation=redemption.generation,
+        voucher_states=REFUNDABLE_IN_PART if partly else REFUNDABLE,
+    )

@@ -1,0 +1,164 @@
+"""Retry: an originator asks again for a provision whose answer never reached it (T1-T9).
+
+Answers from the record when it knows, asks the provider where its rule allows, and never makes a second voucher.
+"""
+
+import asyncio
+from typing import Protocol
+
+from voucherswitch.journal.records import Entry, Record
+from voucherswitch.message.codes import ZAR, ErrorType
+from voucherswitch.message.orders import ProvisionOrder
+from voucherswitch.message.outcomes import Approved, Declined, NotSent, Outcome, OutcomeUnknown
+from voucherswitch.message.refusals import RecordedRefusal, Refusal, Refused
+from voucherswitch.message.states import Kind
+from voucherswitch.providers.contract.connector import Call, Connector
+from voucherswitch.switch.clock import left_ms
+from voucherswitch.switch.deadlines import Deadlines, deadlines
+from voucherswitch.switch.deps import Deps
+from voucherswitch.switch.exchange import Exchange, Reply, Sent
+from voucherswitch.switch.lifecycle import DUPLICATE_ELSEWHERE, Answer, Message, Move, judge
+from voucherswitch.switch.positions import position, reversed_detail
+from voucherswitch.switch.provision import provision
+from voucherswitch.switch.requests import Provision
+from voucherswitch.switch.sending import Timeout, apply_late, ask, finish, outcome_open
+from voucherswitch.switch.telling import STILL_UNKNOWN, reply_from_record, unknown
+from voucherswitch.switch.waiting import wait_decided
+
+
+class SameRequest(Protocol):
+    """Compares a retry with the request on record; refuses when they differ (T9)."""
+
+    def __call__(self, original: bytes) -> None: ...
+
+
+async def retry(request: Provision, same: SameRequest, exchange: Exchange, deps: Deps) -> Reply:
+    """Give the answer that was lost, or find out what it is.
+
+    Raises:
+        Refused: the retry is not of this request, the provision was reversed, or the provider takes no retries; 500
+            when the journal fails, because 503 would say of the first request that it was certainly not processed.
+    """
+    with outcome_open():
+        return await _retry(request, same, exchange, deps)
+
+
+async def _retry(request: Provision, same: SameRequest, exchange: Exchange, deps: Deps) -> Reply:
+    limits = deadlines(exchange.originator, exchange.received_s, deps.answer_margin_s)
+    record = await deps.journal.read(request.request_id)
+    if record is not None:
+        if record.originator_id != exchange.originator.id or record.kind is not Kind.PROVISION:
+            raise Refused(DUPLICATE_ELSEWHERE)  # T8
+        if record.has_request:
+            same(deps.journal.open_request(record))
+
+    verdict = judge(Kind.PROVISION, position(record), Message.RETRY)
+    if isinstance(verdict, Refusal):
+        raise Refused(verdict, None if record is None else reversed_detail(record))
+    if isinstance(verdict, Move) or record is None:
+        return await provision(request, exchange, deps)  # T1
+    if verdict is Answer.WAIT:
+        record = await wait_decided(deps.journal, request.request_id, limits.answer, while_unknown=False)
+        return await _repeat(deps, record, exchange)
+    if verdict is Answer.REPEAT:
+        return await _repeat(deps, record, exchange)
+    return await _ask_again(request, record, exchange, deps, limits)
+
+
+async def _repeat(deps: Deps, record: Record | None, exchange: Exchange) -> Reply:
+    if record is None:
+        raise RuntimeError("a record that was waited for is gone")
+    reply = reply_from_record(deps, record, exchange)
+    await deps.journal.record_legs(record.request_id, record.generation, exchange.legs(reply))
+    return reply
+
+
+async def _ask_again(request: Provision, record: Record, exchange: Exchange, deps: Deps, limits: Deadlines) -> Reply:
+    """T3 and T4: only the provider can know. Two retries at once: one asks, the other waits for it."""
+    provider_id = record.provider_id or ""
+    can = deps.providers.capabilities.get(provider_id)
+    if can is not None and not can.retry.sends:
+        raise Refused(_no_retries(exchange.originator.provision_decline_status))
+    if not await deps.journal.claim_call(record, left_ms(limits.call)):
+        decided = await wait_decided(deps.journal, request.request_id, limits.answer, while_unknown=True)
+        return await _repeat(deps, decided, exchange)
+
+    sent = _describe(request, record, exchange, deps)
+    order = _order(request, record)
+
+    async def send(connector: Connector, call: Call) -> Outcome:
+        return await connector.retry(order, call)
+
+    try:
+        outcome = await ask(deps, provider_id, send, exchange.trace, limits)
+    except Timeout as timeout:
+        reply = exchange.renderer.refusal(STILL_UNKNOWN)
+        await deps.journal.record_legs(record.request_id, record.generation, exchange.legs(reply))
+        deps.background.start(apply_late_retry(deps, sent, timeout.call), f"late answer of {request.request_id}")
+        return reply
+    if isinstance(outcome, Approved | Declined):
+        return await finish(deps, sent, outcome)
+    # Not sent proves nothing about the first message: the record stays unknown (providers.md B.7).
+    return await _still_unknown(deps, sent, outcome)
+
+
+async def apply_late_retry(deps: Deps, sent: Sent, call: asyncio.Task[Outcome]) -> None:
+    """As after a provision, except that a retry which was not sent decides nothing."""
+    outcome = await call
+    if isinstance(outcome, NotSent):
+        await deps.journal.end_call(sent.entry, outcome.alert, sent.exchange.trace.take())
+        return
+    await apply_late(deps, sent, call)
+
+
+async def _still_unknown(deps: Deps, sent: Sent, outcome: NotSent | OutcomeUnknown) -> Reply:
+    error = unknown(outcome) if isinstance(outcome, OutcomeUnknown) else STILL_UNKNOWN
+    reply = sent.exchange.renderer.refusal(RecordedRefusal(error.refusal, error.detail))
+    await deps.journal.end_call(sent.entry, outcome.alert, sent.exchange.legs(reply))
+    return reply
+
+
+def _no_retries(status: int) -> Refusal:
+    return Refusal(
+        rule="T4",
+        status=status,
+        error_type=ErrorType.FUNCTION_NOT_SUPPORTED,
+        message="Provider takes no retries.",
+        explanation="The outcome stays unknown and is settled by reconciliation; give the customer the money back.",
+    )
+
+
+def _describe(request: Provision, record: Record, exchange: Exchange, deps: Deps) -> Sent:
+    brand = deps.snapshot.voucher_providers.get(record.receiver_id or "")
+    product = deps.snapshot.products.get(record.product_id or "")
+    if brand is None:
+        raise Refused(_no_retries(exchange.originator.provision_decline_status))
+    return Sent(
+        entry=Entry(
+            request_id=record.request_id,
+            generation=record.generation,
+            reference=record.reference,
+            kind=record.kind,
+            receiver_id=brand.receiver.id,
+        ),
+        exchange=exchange,
+        provider_id=record.provider_id or "",
+        receiver=request.receiver or brand.receiver,
+        settlement=request.settlement or brand.settlement,
+        amount_cents=record.amount_cents or 0,
+        currency=record.currency or ZAR,
+        product_name=product.name if product is not None else brand.receiver.name,
+    )
+
+
+def _order(request: Provision, record: Record) -> ProvisionOrder:
+    return ProvisionOrder(
+        request_id=str(record.request_id),
+        amount_cents=record.amount_cents or 0,
+        currency=record.currency or ZAR,
+        product=record.provider_product or "",
+        store=request.store,
+        tenders=request.tenders,
+        msisdn=request.msisdn,
+        voucher_code=request.voucher_code,
+    )

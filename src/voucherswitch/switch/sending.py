@@ -1,0 +1,170 @@
+"""What the creating flows share: ask a provider inside the deadlines, and close the record with what it said.
+
+The provider's call may outlive the answer: at the answer deadline the originator hears 504, the record becomes UNKNOWN,
+and the call goes on until the originator would have given up. Its late answer is applied (interface.md §5.4).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias, assert_never
+
+from voucherswitch.journal.batcher import JournalError
+from voucherswitch.journal.records import Closing
+from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.outcomes import Approved, Declined, NotSent, Outcome, OutcomeUnknown
+from voucherswitch.message.refusals import RecordedRefusal, Refused
+from voucherswitch.message.states import State, mask
+from voucherswitch.message.trace import Trace
+from voucherswitch.providers.contract.connector import Call, Connector
+from voucherswitch.providers.pool import ProviderBusyError
+from voucherswitch.switch.approvals import approval
+from voucherswitch.switch.deadlines import Deadlines
+from voucherswitch.switch.deps import Deps
+from voucherswitch.switch.exchange import Exchange, Reply, Sent
+from voucherswitch.switch.lifecycle import Message, states_moved_by
+from voucherswitch.switch.telling import NOT_DURABLE, declined, make_answer, not_sent, reply_from_record, unknown
+from voucherswitch.switch.vouchers import change_on_reversal
+
+Ask: TypeAlias = Callable[[Connector, Call], Awaitable[Outcome]]
+
+OUTCOME_UNKNOWN = "outcome_unknown"  # the alert of a record that somebody has to find out about
+OPEN = mask((State.PENDING, State.UNKNOWN))
+
+
+class Timeout(Exception):  # noqa: N818 (a moment, not a fault)
+    """The answer deadline passed while the provider's call goes on in `call`."""
+
+    def __init__(self, call: asyncio.Task[Outcome]) -> None:
+        super().__init__("answer deadline passed")
+        self.call = call
+
+
+async def ask(deps: Deps, provider_id: str, send: Ask, trace: Trace, limits: Deadlines) -> Outcome:
+    """Make one call to a provider; return what it proved.
+
+    Raises:
+        Timeout: the answer is due and the call goes on.
+    """
+    call = asyncio.create_task(_call(deps, provider_id, send, Call(trace=trace, deadline=limits.call)))
+    done, _ = await asyncio.wait({call}, timeout=max(0.0, limits.answer - time.monotonic()))
+    if not done:
+        raise Timeout(call)
+    return call.result()
+
+
+async def _call(deps: Deps, provider_id: str, send: Ask, call: Call) -> Outcome:
+    try:
+        async with deps.providers.use(provider_id) as connector:
+            if connector is None:
+                return NotSent(
+                    error_type=ErrorType.ROUTING_ERROR,
+                    provider_message=deps.providers.faults.get(provider_id, "provider is not set up"),
+                    alert="provider_settings",
+                )
+            return await send(connector, call)
+    except ProviderBusyError as error:
+        return NotSent(error_type=ErrorType.UPSTREAM_UNAVAILABLE, provider_message=str(error))
+
+
+async def finish(deps: Deps, sent: Sent, outcome: Outcome) -> Reply:
+    """Close the record with an outcome that came in time; returns the answer the journal holds."""
+    match outcome:
+        case Approved():
+            return await _approve(deps, sent, outcome)
+        case Declined():
+            return await _decline(deps, sent, declined(sent, outcome), None)
+        case NotSent():
+            return await _decline(deps, sent, not_sent(outcome), outcome.alert)
+        case OutcomeUnknown():
+            return await lose(deps, sent, unknown(outcome), call_ended=True, alert=outcome.alert)
+        case _:
+            assert_never(outcome)
+
+
+async def _approve(deps: Deps, sent: Sent, outcome: Approved) -> Reply:
+    answer = make_answer(sent, outcome)
+    reply = sent.exchange.renderer.answer(answer)
+    closing = approval(deps, sent, outcome, answer, from_states=OPEN)
+    closing.answered_status = reply.status
+    if await close(deps, closing, sent.exchange, reply):
+        return reply
+    return await overtaken(deps, sent)
+
+
+async def _decline(deps: Deps, sent: Sent, error: RecordedRefusal, alert: str | None) -> Reply:
+    reply = sent.exchange.renderer.refusal(error)
+    closing = Closing(
+        entry=sent.entry,
+        from_states=OPEN,
+        to=State.DECLINED,
+        error=error,
+        alert=alert,
+        answered_status=reply.status,
+        voucher=change_on_reversal(sent.entry.kind, State.PENDING),
+    )
+    if await close(deps, closing, sent.exchange, reply):
+        return reply
+    return await overtaken(deps, sent)
+
+
+async def lose(deps: Deps, sent: Sent, error: RecordedRefusal, *, call_ended: bool, alert: str | None = None) -> Reply:
+    """Answer 504 and leave the record UNKNOWN; with the call still running its late answer will be applied."""
+    reply = sent.exchange.renderer.refusal(error)
+    closing = Closing(
+        entry=sent.entry,
+        from_states=mask(states_moved_by(sent.entry.kind, Message.LOSE, State.UNKNOWN)),
+        to=State.UNKNOWN,
+        error=error,
+        alert=alert or OUTCOME_UNKNOWN,
+        answered_status=reply.status,
+        call_ended=call_ended,
+    )
+    if await close(deps, closing, sent.exchange, reply):
+        return reply
+    return await overtaken(deps, sent)
+
+
+@contextmanager
+def outcome_open() -> Iterator[None]:
+    """From the moment a record is durable its outcome may be anything: a journal that fails then is 500, unknown,
+    never the 503 that would say "certainly not processed"."""
+    try:
+        yield
+    except JournalError as error:
+        raise Refused(NOT_DURABLE) from error
+
+
+async def close(deps: Deps, closing: Closing, exchange: Exchange, reply: Reply) -> bool:
+    """Write an outcome with its trace. False: the record was decided meanwhile."""
+    return await deps.journal.close(closing, exchange.legs(reply))
+
+
+async def overtaken(deps: Deps, sent: Sent) -> Reply:
+    """Answer by what the journal holds: the record was closed by somebody else while the call ran (X3)."""
+    record = await deps.journal.read(sent.entry.request_id)
+    if record is None or record.generation != sent.entry.generation:
+        raise Refused(NOT_DURABLE)
+    reply = reply_from_record(deps, record, sent.exchange)
+    await deps.journal.record_legs(sent.entry.request_id, sent.entry.generation, [sent.exchange.inbound(reply)])
+    return reply
+
+
+async def apply_late(deps: Deps, sent: Sent, call: asyncio.Task[Outcome]) -> None:
+    """Wait for a call that outlived its answer and apply what it brings (§5.4)."""
+    outcome = await call
+    legs = sent.exchange.trace.take()
+    match outcome:
+        case Approved():
+            answer = make_answer(sent, outcome)
+            await deps.journal.close(approval(deps, sent, outcome, answer, from_states=OPEN, late=True), legs)
+        case Declined() | NotSent():
+            error = declined(sent, outcome) if isinstance(outcome, Declined) else not_sent(outcome)
+            voucher = change_on_reversal(sent.entry.kind, State.UNKNOWN)
+            closing = Closing(entry=sent.entry, from_states=OPEN, to=State.DECLINED, error=error, voucher=voucher)
+            await deps.journal.close(closing, legs)
+        case OutcomeUnknown():
+            await deps.journal.end_call(sent.entry, outcome.alert, legs)
+        case _:
+            assert_never(outcome)
