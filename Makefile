@@ -48,6 +48,8 @@ format: .venv/.synced ## correct what the linter can, then format
 docs: .venv/.synced ## write the generated pages of docs/reference anew
 	$(BIN)/python -m voucherswitch.config.reference > docs/reference/settings.md.new
 	mv docs/reference/settings.md.new docs/reference/settings.md
+	$(BIN)/python -m voucherswitch.cli.reference > docs/reference/cli.md.new
+	mv docs/reference/cli.md.new docs/reference/cli.md
 
 # Stamps make the second run instant. `--inexact`: neither of the two takes away what the other installed.
 .venv/.synced: pyproject.toml uv.lock | $(UV)

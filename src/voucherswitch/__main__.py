@@ -1,0 +1,5 @@
+"""`python -m voucherswitch` equals `voucherswitch`."""
+
+from voucherswitch.cli.main import run
+
+run()

@@ -1,0 +1,75 @@
+"""How a command says no: one line on standard error, what is wrong and what to do, and an exit code."""
+
+import sys
+from typing import Final, NoReturn
+
+FAILED: Final = 1
+NOT_FOUND: Final = 3  # the command worked; what it was asked for is not there
+
+# Errors whose text is already the line that a person needs. By name, so that saying no imports nothing: whoever raised
+# one of them has loaded its module, and everybody else is spared it.
+_EXPECTED: Final = frozenset(
+    {
+        "voucherswitch.catalogue.store.CatalogueError",
+        "voucherswitch.cli.errors.CommandError",
+        "voucherswitch.config.settings.SettingsError",
+        "voucherswitch.console.app.PortInUseError",
+        "voucherswitch.interface.server.PortInUseError",
+        "voucherswitch.journal.database.DatabaseError",
+        "voucherswitch.journal.embedded.EmbeddedPostgresError",
+        "voucherswitch.providers.contract.connector.ProviderSettingsError",
+        "voucherswitch.security.passwords.PasswordError",
+        "voucherswitch.security.vault.VaultError",
+    }
+)
+_LACKS_MIGRATIONS: Final = "the database lacks this release's migrations; run: voucherswitch db migrate"
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked. The text is one line: what is wrong, what to do."""
+
+    def __init__(self, text: str, code: int = FAILED) -> None:
+        super().__init__(" ".join(text.split()))
+        self.code = code
+
+
+def line_for(error: BaseException) -> str | None:
+    """The line for an error that operators may meet; None for one that only a fault of ours explains."""
+    names = {_full_name(kind) for kind in type(error).__mro__}
+    if names & _EXPECTED:
+        return str(error)
+    if names & {"asyncpg.exceptions.UndefinedTableError", "asyncpg.exceptions.UndefinedColumnError"}:
+        return _LACKS_MIGRATIONS
+    if any(name.startswith(("asyncpg.exceptions.PostgresConnection", "asyncpg.exceptions.Cannot")) for name in names):
+        return f"the database went away: {_first_line(error)}; see that PostgreSQL runs, then try again"
+    if "asyncpg.exceptions.PostgresError" in names or "asyncpg.exceptions._base.InterfaceError" in names:
+        return f"the database refused: {_first_line(error)}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}; correct that, then try again"
+    return None
+
+
+def unexpected_line(error: BaseException) -> str:
+    """The line for every other error."""
+    return f"unexpected error: {type(error).__name__}: {_first_line(error)}; run it again with --debug to see where"
+
+
+def say(text: str) -> None:
+    """Write a line for a person to standard error."""
+    print(f"voucherswitch: {' '.join(text.split())}", file=sys.stderr, flush=True)
+
+
+def usage_error(text: str) -> NoReturn:
+    """Refuse options that do not go together."""
+    import typer
+
+    raise typer.BadParameter(text)
+
+
+def _full_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else "no reason given"

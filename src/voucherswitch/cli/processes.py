@@ -1,0 +1,272 @@
+"""The four processes of production, each alone: `switch`, `worker`, `console`, `simulators`.
+
+They expect a database that is there and up to date; SIGTERM drains them. `switch-worker` is one process of `switch`.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
+
+from voucherswitch.cli.context import connect, load_settings, running_database
+from voucherswitch.cli.errors import CommandError, say
+
+if TYPE_CHECKING:
+    from voucherswitch.cli.supervisor import Child
+    from voucherswitch.config.settings import Settings
+
+SANDBOX_FLOAT_CENTS: Final = 10**14  # a sandbox never runs dry by itself; its control API can empty it
+SIMULATOR_PORT_BASE: Final = 9100  # what the simulators' own port numbers are counted from
+
+# What a process may still write once its requests are done.
+AFTER_DRAIN_S: Final = 5
+
+Workers = Annotated[
+    int | None, typer.Option(help="Switch processes that share the interface's port.  [default: one per core]")
+]
+IdReuse = Literal["replay", "rebind"]
+CodeReuse = Literal["strict", "rebind"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(switch)
+    app.command(hidden=True, name="switch-worker")(switch_worker)
+    app.command()(worker)
+    app.command()(console)
+    app.command()(simulators)
+
+
+def switch(workers: Workers = None) -> None:
+    """Serve originators: the interface, a process per core.
+
+    The database is the one of DATABASE_URL, or the one that `voucherswitch up` runs in the data directory. It must have
+    this release's migrations. SIGTERM lets requests in work end, for `drain_s` at most.
+
+    \b
+    Example:
+      DATABASE_URL=postgresql://switch@db/voucherswitch voucherswitch switch --workers 4
+    """
+    from voucherswitch.cli.supervisor import Supervisor
+
+    settings = load_settings(workers=workers)
+    url = running_database(settings)
+    check_usable(settings, url)
+    held = reserve_interface(settings)
+    try:
+        children = switch_children(settings, url)
+        supervisor = Supervisor(
+            children,
+            drain_s=settings.drain_s + AFTER_DRAIN_S,
+            prefix=settings.log_format == "console",
+            on_ready=lambda: say(f"interface ready: {interface_url(settings)} ({len(children)} processes)"),
+        )
+        code = asyncio.run(supervisor.run())
+    finally:
+        held.close()
+    raise typer.Exit(code)
+
+
+def switch_worker() -> None:
+    """One switch process; `switch` and `up` start it."""
+    from voucherswitch.interface.server import serve
+
+    settings = _start_process()
+    serve(settings, running_database(settings))
+
+
+def worker() -> None:
+    """Deliver advices: store-and-forward. Several may run.
+
+    They share the work. SIGTERM lets deliveries under way end, for `drain_s` at most, and gives the lanes back.
+    """
+    import uvloop
+
+    from voucherswitch.saf.worker import work
+
+    settings = _start_process()
+    uvloop.run(work(settings, running_database(settings)))
+
+
+def console() -> None:
+    """Serve the operators' web console."""
+    from voucherswitch.console.app import serve_console
+
+    settings = _start_process()
+    url = running_database(settings)
+    asyncio.run(check_database(url))
+    serve_console(settings, url)
+
+
+def simulators(
+    id_reuse: Annotated[
+        IdReuse, typer.Option(help="A known request id: `replay` answers as before, `rebind` takes it as new.")
+    ] = "rebind",
+    code_reuse: Annotated[
+        CodeReuse, typer.Option(help="A voucher code in use: `strict` refuses it, `rebind` gives it away again.")
+    ] = "rebind",
+) -> None:
+    """Run the provider simulators. For sandboxes only.
+
+    Each has a port of its own, from `simulator_port_base` up, and its control port 100 above. The defaults are
+    those that certification of an originator needs.
+
+    \b
+    Example:
+      voucherswitch simulators --id-reuse replay --code-reuse strict
+    """
+    import uvloop
+
+    from voucherswitch.providers.simulators import serve_simulators
+
+    settings = _start_process()
+    settings.require_sandbox("simulators")
+    profiles = {"sandbox": {"id_reuse": id_reuse, "code_reuse": code_reuse, "float_cents": SANDBOX_FLOAT_CENTS}}
+    serving = serve_simulators(settings.simulator_host, simulator_ports(settings), profiles)
+    try:
+        uvloop.run(_until_stopped(serving))
+    except OSError as error:
+        raise CommandError(f"simulators: {error}; stop what uses the port, or set {_variable()}") from None
+
+
+def simulator_ports(settings: "Settings") -> dict[str, int]:
+    """The port of each simulator."""
+    from voucherswitch.providers.simulators import DEFAULT_PORTS
+
+    return {name: settings.simulator_port_base + port - SIMULATOR_PORT_BASE for name, port in DEFAULT_PORTS.items()}
+
+
+def switch_children(settings: "Settings", url: str) -> "list[Child]":
+    """The switch's processes as children of a supervisor."""
+    from voucherswitch.cli.supervisor import Child
+
+    return [
+        Child(
+            name=f"switch-{number}",
+            argv=own_command("switch-worker"),
+            env=child_env(settings, url),
+            ready=f"{interface_url(settings)}/openapi.json",
+        )
+        for number in range(1, settings.workers + 1)
+    ]
+
+
+def own_command(*arguments: str) -> list[str]:
+    """The command line of a process of ours."""
+    return [sys.executable, "-m", "voucherswitch", *arguments]
+
+
+def child_env(settings: "Settings", url: str) -> dict[str, str]:
+    """What a child must know beyond our environment: the database, and the arguments that we were given."""
+    return {
+        "DATABASE_URL": url,
+        "VOUCHERSWITCH_DATA_DIR": str(settings.data_dir),
+        "VOUCHERSWITCH_WORKERS": str(settings.workers),
+    }
+
+
+def interface_url(settings: "Settings") -> str:
+    """Where originators reach this machine's interface."""
+    return f"http://{_in_url(settings.interface_host)}:{settings.interface_port}"
+
+
+def console_url(settings: "Settings") -> str:
+    """Where operators reach this machine's console."""
+    return f"http://{_in_url(settings.console_host)}:{settings.console_port}"
+
+
+def check_usable(settings: "Settings", url: str) -> None:
+    """See that the database answers and has our migrations, and that the vault opens, before children fail over it.
+
+    Raises:
+        DatabaseError, VaultError: one line that says what cannot be used.
+    """
+    from voucherswitch.process import open_vault
+
+    async def check() -> None:
+        await check_database(url)
+        connection = await connect(url)
+        try:
+            await open_vault(settings, connection)
+        finally:
+            await connection.close()
+
+    asyncio.run(check())
+
+
+async def check_database(url: str) -> None:
+    """See that the database answers and has our migrations.
+
+    Raises:
+        DatabaseError: one line that says what is wrong.
+    """
+    from voucherswitch.journal.database import DatabaseError
+    from voucherswitch.journal.migrate import pending
+
+    connection = await connect(url)
+    await connection.close()
+    if await pending(url):
+        raise DatabaseError("the database lacks this release's migrations; run: voucherswitch db migrate")
+
+
+def reserve_interface(settings: "Settings") -> Any:
+    """Hold the interface's port for our processes.
+
+    Raises:
+        PortInUseError: somebody else has it.
+    """
+    from voucherswitch.config.settings import env_name
+    from voucherswitch.interface.server import reserve_port
+
+    return reserve_port(settings.interface_host, settings.interface_port, env_name("interface_port"))
+
+
+def check_free(host: str, port: int, setting: str) -> None:
+    """See that a port is free.
+
+    Raises:
+        PortInUseError: it is not.
+    """
+    from voucherswitch.config.settings import env_name
+    from voucherswitch.interface.server import reserve_port
+
+    reserve_port(host, port, env_name(setting)).close()
+
+
+def _start_process() -> "Settings":
+    from voucherswitch.cli.supervisor import watch_parent
+    from voucherswitch.monitoring.logs import configure
+
+    watch_parent()
+    settings = load_settings()
+    configure(settings.log_level, settings.log_format)
+    return settings
+
+
+async def _until_stopped(serving: Coroutine[Any, Any, None]) -> None:
+    """Run a server that knows no signals until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    server = asyncio.create_task(serving)
+    stop = asyncio.create_task(stopped.wait())
+    await asyncio.wait({server, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if server.done():
+        server.result()
+    server.cancel()
+    await asyncio.gather(server, stop, return_exceptions=True)
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _variable() -> str:
+    from voucherswitch.config.settings import env_name
+
+    return env_name("simulator_port_base")
