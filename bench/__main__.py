@@ -1,0 +1,160 @@
+"""`python -m bench`: measure, print the table, write bench/results/<UTC time>.json."""
+
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bench import machine
+from bench.errors import BenchError
+from bench.generator import Generator
+from bench.report import Report, table_of
+from bench.rounds import Plan, measure
+
+RESULTS: Final = Path(__file__).resolve().parent / "results"
+CONTENDERS: Final = ("a", "b", "c")
+QUICK_ROUNDS: Final = 1
+QUICK_SECONDS: Final = 3.0
+
+
+class Bar:
+    """The progress bar: seconds of load done, of those that the plan asks for."""
+
+    def __init__(self, console: Console, seconds: float) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(), console=console
+        )
+        self._task = self._progress.add_task("starting", total=seconds)
+        self._done_s = 0.0
+        self._since: float | None = None
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def say(self, doing: str) -> None:
+        """Tell what happens now."""
+        self._since = None
+        self._progress.update(self._task, description=doing)
+
+    def tick(self) -> None:
+        """Move on with the clock, inside the present round."""
+        now = self._progress.get_time()
+        self._since = self._since or now
+        self._progress.update(self._task, completed=self._done_s + now - self._since)
+
+    def finished(self, seconds: float) -> None:
+        """Set the bar to what is really done."""
+        self._done_s += seconds
+        self._progress.update(self._task, completed=self._done_s)
+
+
+def main(
+    only: Annotated[str, typer.Option(help="Which to measure: any of a, b, c, with commas between.")] = "a,b,c",
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each, in turns.")] = 5,
+    seconds: Annotated[float, typer.Option(min=1, help="Measured seconds of one round.")] = 7.0,
+    warmup: Annotated[float, typer.Option(min=0, help="Seconds of load before them.")] = 3.0,
+    connections: Annotated[int, typer.Option(min=1, help="Connections of the load generator.")] = 64,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of (a) and of (b); default one per core.")
+    ] = None,
+    generator: Annotated[Generator, typer.Option(help="Load generator: our own, or wrk to check it.")] = Generator.OWN,
+    quick: Annotated[bool, typer.Option("--quick", help="One round of 3 s each: does it work at all?")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of the table.")] = False,
+    interface_port: Annotated[int, typer.Option(help="Port of the switch.")] = 8080,
+    console_port: Annotated[int, typer.Option(help="Port of its console.")] = 8081,
+    simulator_port_base: Annotated[int, typer.Option(help="First port of the simulators.")] = 9100,
+    conventional_port: Annotated[int, typer.Option(help="Port of the conventional stack.")] = 8090,
+    folder: Annotated[Path | None, typer.Option(help="Where the temporary directory is made.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary directory: logs and database.")] = False,
+    database_url: Annotated[
+        str | None, typer.Option(help="Measure b and c on this PostgreSQL server; no switch is started.")
+    ] = None,
+    provider_url: Annotated[str | None, typer.Option(help="The sandbox provider for b, with --database-url.")] = None,
+) -> None:
+    """Durable provisions per second: (a) voucherswitch, (b) a conventional stack, (c) the bare database."""
+    console = Console(stderr=as_json)
+    try:
+        plan = Plan(
+            only=parse_only(only),
+            rounds=QUICK_ROUNDS if quick else rounds,
+            seconds=QUICK_SECONDS if quick else seconds,
+            warmup=warmup,
+            connections=connections,
+            workers=workers or machine.cores(),
+            generator=generator,
+            interface_port=interface_port,
+            console_port=console_port,
+            simulator_port_base=simulator_port_base,
+            conventional_port=conventional_port,
+            folder=folder,
+            keep=keep,
+            database_url=database_url,
+            provider_url=provider_url,
+        )
+        require_possible(plan)
+        with Bar(console, plan.measured_s) as bar:
+            report = measure(plan, bar)
+    except BenchError as error:
+        print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        print("bench: stopped before the end; nothing was written", file=sys.stderr)
+        raise typer.Exit(130) from None
+    path = write(report, RESULTS)
+    if as_json:
+        print(encoded(report).decode(), end="")
+    else:
+        console.print(table_of(report))
+        for note in report.notes:
+            console.print(f"Note: {note}", markup=False)
+        console.print(f"Written to {path}", markup=False)
+
+
+def parse_only(text: str) -> tuple[str, ...]:
+    """Read a list of contenders; their order is always a, b, c."""
+    wanted = {part.strip() for part in text.split(",") if part.strip()}
+    if not wanted or not wanted <= set(CONTENDERS):
+        raise BenchError(f"--only {text!r} is not made of a, b and c, like --only a,c")
+    return tuple(key for key in CONTENDERS if key in wanted)
+
+
+def require_possible(plan: Plan) -> None:
+    """Refuse plans that contradict themselves."""
+    if plan.database_url is None:
+        if plan.provider_url is not None:
+            raise BenchError("--provider-url needs --database-url")
+        return
+    if "a" in plan.only:
+        raise BenchError("with --database-url no switch is started: add --only b,c")
+    if "b" in plan.only and plan.provider_url is None:
+        raise BenchError("(b) needs --provider-url beside --database-url")
+
+
+def write(report: Report, folder: Path) -> Path:
+    """Write the report under the present UTC time."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
+    path.write_bytes(encoded(report))
+    return path
+
+
+def encoded(report: Report) -> bytes:
+    """Return the report as JSON for people and programs."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop what we started then too
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app(prog_name="python -m bench")

@@ -1,0 +1,73 @@
+"""Which load generator puts the load on: our own, or wrk to check it, each in a process of its own.
+
+Ours is the rule, also where wrk is installed. It costs the cores no more (both make 80,000 requests a second against a
+server that only answers), it waits for every answer, so that the books can be compared to the last provision, and it
+opens its connections one by one: opened in one instant, as wrk does, nearly all of them end up with one of the workers
+that share uvicorn's socket, and the conventional stack would be measured on half of its processes.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench import wrk
+from bench.children import run
+from bench.errors import BenchError
+from bench.load import DRAIN_S
+from bench.measurement import Measurement
+from bench.provision import ORIGINATOR
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+SPARE_S: Final = DRAIN_S + 30.0
+
+
+class Generator(StrEnum):
+    """What makes the requests."""
+
+    OWN = "own"
+    WRK = "wrk"
+
+
+def require_installed(generator: Generator) -> None:
+    """Raise if the generator cannot be used here."""
+    if generator is Generator.WRK and shutil.which("wrk") is None:
+        raise BenchError("wrk is not installed: install it, or use --generator own")
+
+
+def put_load(
+    generator: Generator,
+    url: str,
+    *,
+    password: str,
+    connections: int,
+    seconds: float,
+    warmup: float,
+    tick: Callable[[], None],
+) -> Measurement:
+    """Measure one server for the given time."""
+    if generator is Generator.WRK:
+        return wrk.generate(
+            url,
+            user=ORIGINATOR,
+            password=password,
+            connections=connections,
+            seconds=seconds,
+            warmup=warmup,
+            tick=tick,
+        )
+    command = [sys.executable, "-m", "bench.load", "--json", "--url", url, "--password", password]
+    command += ["--connections", str(connections), "--seconds", str(seconds), "--warmup", str(warmup)]
+    output = run(
+        command,
+        what="the load generator",
+        seconds=seconds + warmup + SPARE_S,
+        tick=tick,
+        accept=(0, 1),  # 1: there were answers other than 201; the measurement tells which
+        cwd=ROOT,
+    )
+    return msgspec.json.decode(output, type=Measurement)

@@ -1,0 +1,304 @@
+"""A small load generator: closed loop, N connections, one request at a time on each, every answer looked at.
+
+It shares the cores with what it measures, so it does as little as an honest one can: the request is two constant byte
+strings around a fresh id, the answer is read by its status line and Content-Length and never parsed further.
+It runs as a process of its own, also alone: `python -m bench.load --url http://127.0.0.1:8080 --password PW`.
+
+A run has three parts: warm-up (sent, not counted), the measured window, and the emptying of the pipe: what is on its
+way when the window closes is waited for, because the server makes those provisions too and the books must agree.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import random
+import re
+import resource
+import sys
+from base64 import b64encode
+from time import perf_counter
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+import msgspec
+import uvloop
+
+from bench.errors import BenchError
+from bench.histogram import Histogram
+from bench.measurement import Measurement
+from bench.provision import ORIGINATOR, PATH, body_around_id
+
+RAMP: Final = 0.5  # share of the warm-up in which the connections are opened
+DRAIN_S: Final = 20.0
+CONNECT_S: Final = 5.0
+CONTENT_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
+END_OF_HEAD: Final = b"\r\n\r\n"
+STATUS_AT: Final = slice(9, 12)  # of "HTTP/1.1 201 Created"
+
+
+def fresh_id() -> bytes:
+    """Return a random UUID of version 4 as text. Random, because ordered ids would flatter every index they enter."""
+    digits = b"%032x" % random.getrandbits(128)
+    return b"%b-%b-4%b-a%b-%b" % (digits[:8], digits[8:12], digits[13:16], digits[17:20], digits[20:])
+
+
+class Run:
+    """What the connections of one run share: the request, the phase and the counts."""
+
+    def __init__(self, before_id: bytes, after_id: bytes) -> None:
+        self.before_id = before_id
+        self.after_id = after_id
+        self.measuring = False
+        self.stopping = False
+        self.latencies = Histogram()
+        self.created = 0  # answers 201, warm-up included
+        self.answers = 0  # answers of any kind, to divide the CPU by
+        self.errors: dict[str, int] = {}
+        self.first_error: str | None = None
+        self.open_connections = 0
+        self.all_closed = asyncio.Event()
+
+    def failed(self, what: str, detail: str) -> None:
+        """Count one thing that was not a 201."""
+        self.errors[what] = self.errors.get(what, 0) + 1
+        if self.first_error is None:
+            self.first_error = f"{what}: {detail}"[:400]
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection: send, wait for the whole answer, count it, send the next."""
+
+    __slots__ = ("_buffer", "_given_up", "_run", "_sent_at", "_transport", "_waiting")
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._buffer = b""
+        self._sent_at = 0.0
+        self._waiting = False
+        self._given_up = False
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own class is no subclass of it
+        self._run.open_connections += 1
+
+    def send(self) -> None:
+        """Send one provision with an id that was never used."""
+        run = self._run
+        if self._transport is None:
+            return
+        self._waiting = True
+        self._sent_at = perf_counter()
+        self._transport.write(b"".join((run.before_id, fresh_id(), run.after_id)))
+
+    def data_received(self, data: bytes) -> None:
+        if self._buffer:
+            data = self._buffer + data
+        end_of_head = data.find(END_OF_HEAD)
+        if end_of_head < 0:
+            self._buffer = data
+            return
+        length = CONTENT_LENGTH.search(data, 0, end_of_head + 2)
+        if length is None:
+            self._give_up("unreadable answer", data[:200].decode("latin-1"))
+            return
+        body_at = end_of_head + len(END_OF_HEAD)
+        missing = body_at + int(length[1]) - len(data)
+        if missing > 0:
+            self._buffer = data
+            return
+        if missing < 0 or not self._waiting:  # more bytes than were asked for: nothing after this can be trusted
+            self._give_up("unasked bytes", data[:200].decode("latin-1"))
+            return
+        self._buffer = b""
+        self._waiting = False
+        self._count(data, body_at)
+
+    def _count(self, data: bytes, body_at: int) -> None:
+        run = self._run
+        run.answers += 1
+        if data[STATUS_AT] == b"201":
+            run.created += 1
+            if run.measuring:
+                run.latencies.record(int((perf_counter() - self._sent_at) * 1e6))
+        else:
+            status = data[STATUS_AT].decode("latin-1")
+            run.failed(f"status {status}", data[body_at:].decode("utf-8", "replace"))
+        if not run.stopping:
+            self.send()
+        elif self._transport is not None:
+            self._transport.close()
+
+    def _give_up(self, what: str, detail: str) -> None:
+        self._run.failed(what, detail)
+        self._given_up = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def stop_if_idle(self) -> None:
+        """Close the connection unless an answer is still owed to it."""
+        if not self._waiting and self._transport is not None:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        run = self._run
+        if self._given_up:
+            pass  # counted where it was given up
+        elif self._waiting:
+            run.failed("connection lost", str(exc) if exc else "closed by the server before it answered")
+        elif not run.stopping:
+            run.failed("connection closed", "closed by the server between two requests")
+        run.open_connections -= 1
+        if run.open_connections == 0:
+            run.all_closed.set()
+
+
+async def generate(
+    url: str, *, user: str, password: str, connections: int, seconds: float, warmup: float
+) -> Measurement:
+    """Put the load on a server for the given time and return what was measured."""
+    host, port = address_of(url)
+    before_id, after_id = wire_request(host, port, user=user, password=password)
+    run = Run(before_id, after_id)
+    loop = asyncio.get_running_loop()
+    opened: list[Connection] = []
+    warm_at = perf_counter() + warmup
+    gc.collect()
+    gc.disable()  # a run makes no cycles, and a collection would show up as latency of the server
+    # Opened one after the other under load: workers that share a listening socket take what comes while they are idle,
+    # so of 64 connections in one instant a single worker gets nearly all and the others stand by for the whole run.
+    gap_s = warmup * RAMP / connections
+    try:
+        for _ in range(connections):
+            async with asyncio.timeout(CONNECT_S):
+                _, connection = await loop.create_connection(lambda: Connection(run), host, port)
+            opened.append(connection)
+            connection.send()
+            await asyncio.sleep(gap_s)
+    except OSError as error:  # TimeoutError is one too
+        raise BenchError(f"cannot connect to {host}:{port}, {len(opened)} connections are open: {error}") from None
+    await _until(run, warm_at - perf_counter())
+    cpu_before, answers_before, started = _cpu_s(), run.answers, perf_counter()
+    run.measuring = True
+    await _until(run, seconds)
+    run.measuring = False
+    measured_s, answers = perf_counter() - started, run.answers - answers_before
+    cpu_s = _cpu_s() - cpu_before
+
+    run.stopping = True
+    for connection in opened:
+        connection.stop_if_idle()
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            await run.all_closed.wait()
+    except TimeoutError:
+        run.failed("no answer", f"{run.open_connections} requests had no answer {DRAIN_S:.0f} s after the end")
+    gc.enable()
+
+    latencies = run.latencies
+    return Measurement(
+        seconds=measured_s,
+        done=latencies.count,
+        rate=latencies.count / measured_s,
+        p50_ms=latencies.percentile_ms(50),
+        p95_ms=latencies.percentile_ms(95),
+        p99_ms=latencies.percentile_ms(99),
+        max_ms=latencies.maximum_us / 1000,
+        done_in_all=run.created,
+        errors=run.errors,
+        first_error=run.first_error,
+        generator_cpu_us=cpu_s * 1e6 / answers if answers else None,
+    )
+
+
+def address_of(url: str) -> tuple[str, int]:
+    """Return host and port of a base URL; plain HTTP only, TLS would cost the generator more than all else."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname is None or parts.path not in ("", "/"):
+        raise BenchError(f"{url!r} is not a base URL like http://127.0.0.1:8080")
+    return parts.hostname, parts.port or 80
+
+
+def wire_request(host: str, port: int, *, user: str, password: str) -> tuple[bytes, bytes]:
+    """Return the bytes of the whole HTTP request before and after the id."""
+    before, after = body_around_id()
+    credentials = b64encode(f"{user}:{password}".encode()).decode()
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Basic {credentials}\r\n"
+        f"Accept: application/json\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(before.encode()) + 36 + len(after.encode())}\r\n\r\n"
+    )
+    return (head + before).encode(), after.encode()
+
+
+async def _until(run: Run, seconds: float) -> None:
+    """Let the time pass, but not longer than there is anybody left to send."""
+    try:
+        async with asyncio.timeout(seconds):
+            await run.all_closed.wait()
+    except TimeoutError:
+        return
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.load", description="Provisions per second of one server.")
+    parser.add_argument("--url", required=True, help="base URL of the interface, like http://127.0.0.1:8080")
+    parser.add_argument(
+        "--user", default=ORIGINATOR, help="originator, default %(default)s (also the message's client.id)"
+    )
+    parser.add_argument("--password", required=True, help="the originator's password")
+    parser.add_argument("--connections", type=int, default=64, help="default %(default)s")
+    parser.add_argument("--seconds", type=float, default=10.0, help="measured time, default %(default)s")
+    parser.add_argument("--warmup", type=float, default=3.0, help="seconds before it, default %(default)s")
+    parser.add_argument("--json", action="store_true", help="print the measurement as JSON")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    """Run the generator alone and print what it measured; 1 when anything was not a 201."""
+    arguments = _arguments(argv)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            measured = runner.run(
+                generate(
+                    arguments.url,
+                    user=arguments.user,
+                    password=arguments.password,
+                    connections=arguments.connections,
+                    seconds=arguments.seconds,
+                    warmup=arguments.warmup,
+                )
+            )
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if arguments.json:
+        print(msgspec.json.encode(measured).decode())
+    else:
+        print(in_words(measured))
+    return 1 if measured.errors else 0
+
+
+def in_words(measured: Measurement) -> str:
+    """Say a measurement in a few lines."""
+    lines = [
+        f"{measured.rate:,.0f} provisions per second ({measured.done:,} in {measured.seconds:.1f} s)",
+        f"latency  p50 {measured.p50_ms:.2f} ms  p95 {measured.p95_ms:.2f} ms  p99 {measured.p99_ms:.2f} ms  "
+        f"max {measured.max_ms:.2f} ms",
+    ]
+    if measured.generator_cpu_us is not None:
+        lines.append(f"the generator itself took {measured.generator_cpu_us:.0f} µs of CPU per request")
+    if measured.errors:
+        lines += [f"errors: {json.dumps(measured.errors)}", f"first: {measured.first_error}"]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,122 @@
+"""Medians, spreads and ratios; the table for people and the JSON for comparisons."""
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+
+from msgspec import Struct
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from bench.measurement import Measurement
+
+RATIOS = (("a", "b"), ("a", "c"))
+
+
+class Spread(Struct):
+    """One figure over the rounds."""
+
+    median: float
+    min: float
+    max: float
+    rounds: list[float]
+
+    @property
+    def percent(self) -> float:
+        """How far apart the rounds are, in percent of the median."""
+        return (self.max - self.min) / self.median * 100 if self.median else 0.0
+
+
+class Figures(Struct):
+    """One contender over all rounds. Latencies are medians of the rounds' percentiles."""
+
+    title: str
+    provisions_per_second: Spread
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    provisions: int
+    generator_cpu_us: float | None
+
+
+class Report(Struct):
+    """What a run leaves behind."""
+
+    ratios: dict[str, float]
+    ratios_by_round: dict[str, list[float]]
+    figures: dict[str, Figures]
+    machine: dict[str, object]
+    settings: dict[str, object]
+    notes: list[str]
+
+
+def figures_of(title: str, rounds: Sequence[Measurement]) -> Figures:
+    """Sum one contender's rounds up."""
+
+    def middle(value: Callable[[Measurement], float]) -> float:
+        return round(median(value(measured) for measured in rounds), 3)
+
+    cpu = [measured.generator_cpu_us for measured in rounds if measured.generator_cpu_us is not None]
+    return Figures(
+        title=title,
+        provisions_per_second=spread_of([measured.rate for measured in rounds]),
+        p50_ms=middle(lambda measured: measured.p50_ms),
+        p95_ms=middle(lambda measured: measured.p95_ms),
+        p99_ms=middle(lambda measured: measured.p99_ms),
+        max_ms=round(max(measured.max_ms for measured in rounds), 3),
+        provisions=sum(measured.done for measured in rounds),
+        generator_cpu_us=round(median(cpu), 1) if cpu else None,
+    )
+
+
+def spread_of(values: Sequence[float]) -> Spread:
+    """Sum one figure up."""
+    rounded = [round(value, 1) for value in values]
+    return Spread(median=round(median(values), 1), min=min(rounded), max=max(rounded), rounds=rounded)
+
+
+def ratios_of(figures: Mapping[str, Figures]) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Return the ratios of the medians, and those of each round: neighbours in time share the machine's moods."""
+    of_medians, by_round = {}, {}
+    for above, below in RATIOS:
+        if above in figures and below in figures:
+            upper, lower = figures[above].provisions_per_second, figures[below].provisions_per_second
+            name = f"{above}/{below}"
+            of_medians[name] = _ratio(upper.median, lower.median)
+            by_round[name] = [_ratio(one, other) for one, other in zip(upper.rounds, lower.rounds, strict=True)]
+    return of_medians, by_round
+
+
+def table_of(report: Report) -> Table:
+    """Lay the report out."""
+    rounds = max((len(figures.provisions_per_second.rounds) for figures in report.figures.values()), default=0)
+    title = f"Durable provisions, medians of {rounds} round{'' if rounds == 1 else 's'}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for heading in ("per second", "spread", "p50 ms", "p95 ms", "p99 ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for key, figures in report.figures.items():
+        rate = figures.provisions_per_second
+        table.add_row(
+            f"{key}  {figures.title}",
+            f"{rate.median:,.0f}",
+            f"{rate.percent:.0f} %",
+            _short(figures.p50_ms),
+            _short(figures.p95_ms),
+            _short(figures.p99_ms),
+        )
+    if report.ratios:
+        table.add_section()
+    for name, ratio in report.ratios.items():
+        by_round = report.ratios_by_round[name]
+        table.add_row(name, f"{ratio:.2f}", f"{_short(min(by_round))}-{_short(max(by_round))}")
+    return table
+
+
+def _short(value: float) -> str:
+    """Write a figure with as many decimals as its size deserves."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _ratio(above: float, below: float) -> float:
+    return round(above / below, 3) if below else 0.0

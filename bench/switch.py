@@ -1,0 +1,127 @@
+"""(a) voucherswitch, started as its users start it: one command, a directory, a password."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from bench.books import Books
+from bench.children import Child, require_free
+from bench.database import Database
+from bench.errors import BenchError
+from bench.generator import Generator, put_load
+from bench.measurement import Measurement
+from bench.sandbox import CONTROL_PORT, SIMULATOR_PORT, Sandbox
+
+READY: Final = "voucherswitch is ready"
+READY_S: Final = 120.0  # the first start of a directory makes a database
+APPROVED: Final = "SELECT count(*) FROM transaction WHERE kind = 1 AND state IN (2, 5)"
+PENDING: Final = "SELECT count(*) FROM transaction WHERE kind = 1 AND state IN (1, 4)"
+
+
+class Switch:
+    """The running sandbox: the switch itself, and the database and the provider that (b) and (c) use too."""
+
+    key = "a"
+    title = "voucherswitch"
+
+    def __init__(
+        self,
+        command: Path,
+        folder: Path,
+        *,
+        password: str,
+        port: int,
+        console_port: int,
+        simulator_port_base: int,
+        workers: int,
+    ) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.sandbox = Sandbox(f"http://127.0.0.1:{simulator_port_base + SIMULATOR_PORT}/sandbox/v1")
+        self._control_url = f"http://127.0.0.1:{simulator_port_base + CONTROL_PORT}"
+        self._command = command
+        self._folder = folder
+        self._data = folder / "data"
+        self.password = password
+        self._ports = {
+            port: "--interface-port",
+            console_port: "--console-port",
+            simulator_port_base + SIMULATOR_PORT: "--simulator-port-base",
+            simulator_port_base + CONTROL_PORT: "--simulator-port-base",
+        }
+        self._env = environment(
+            interface_port=port,
+            console_port=console_port,
+            simulator_port_base=simulator_port_base,
+            workers=workers,
+        )
+        self._child: Child | None = None
+        self._database: Database | None = None
+
+    def start(self) -> None:
+        """Start `voucherswitch up` in an empty directory and wait until it answers."""
+        for port, option in self._ports.items():
+            require_free(port, "voucherswitch up", option)
+        self._child = Child(
+            "voucherswitch up",
+            [str(self._command), "up", "--data-dir", str(self._data), "--password", self.password],
+            env=self._env,
+            cwd=self._folder,
+            log=self._folder / "switch.log",
+        )
+        self._child.wait_until_ready(f"{self.url}/openapi.json", READY_S)
+        self._child.wait_until_said(READY, READY_S)  # one worker answers before the others and the simulators are up
+        self.sandbox.refill(self._control_url)
+
+    @property
+    def database(self) -> Database:
+        """The journal."""
+        if self._database is None:
+            done = subprocess.run(
+                [str(self._command), "db", "url", "--data-dir", str(self._data)],
+                env=self._env,
+                cwd=self._folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            lines = done.stdout.split()
+            if done.returncode != 0 or not lines:
+                raise BenchError(
+                    f"voucherswitch db url ended with code {done.returncode}: {done.stderr.strip()[-300:]}"
+                )
+            self._database = Database(lines[-1])
+        return self._database
+
+    def measure(
+        self, generator: Generator, *, connections: int, seconds: float, warmup: float, tick: Callable[[], None]
+    ) -> Measurement:
+        """Run one round, then compare what was answered with the journal and with the provider's books."""
+        assert self._child is not None
+        books = Books(self.database, approved=APPROVED, pending=PENDING, sandbox=self.sandbox)
+        books.open()
+        measured = put_load(
+            generator,
+            self.url,
+            password=self.password,
+            connections=connections,
+            seconds=seconds,
+            warmup=warmup,
+            tick=tick,
+        )
+        self._child.must_run()
+        if not measured.errors:
+            books.close(measured, tick)
+        return measured
+
+    def stop(self) -> None:
+        """Stop all of it."""
+        if self._child is not None:
+            self._child.stop()
+
+
+def environment(**settings: int) -> dict[str, str]:
+    """Return the environment of the switch: the user's, without what could name a database of somebody else."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith(("DATABASE_URL", "SWITCH_CONFIG"))}
+    return kept | {f"VOUCHERSWITCH_{name.upper()}": str(value) for name, value in settings.items()}
