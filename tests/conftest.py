@@ -1,0 +1,54 @@
+"""Fixtures of every tier. Nothing is started before the first test that asks for it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from support.originators import HASTY, OTHER, SINGLE, STRICT, TILL
+from support.simulator import SimulatorControl
+from support.switch import Switch
+from support.till import Till
+
+
+@pytest.fixture(scope="session")
+async def switch() -> AsyncIterator[Switch]:
+    """One running switch for all tests of this process; it must not have logged anything unexpected in the end."""
+    async with Switch.start() as running:
+        yield running
+        assert running.complaints() == []
+
+
+@pytest.fixture
+def simulator(switch: Switch) -> SimulatorControl:
+    """The provider's control API."""
+    return switch.simulator
+
+
+@pytest.fixture
+def till(switch: Switch) -> Till:
+    """The originator that certification would use."""
+    return Till(switch, TILL)
+
+
+@pytest.fixture
+def other(switch: Switch) -> Till:
+    """A second originator with the same settings."""
+    return Till(switch, OTHER)
+
+
+@pytest.fixture
+def strict(switch: Switch) -> Till:
+    """An originator whose ids serve once only."""
+    return Till(switch, STRICT)
+
+
+@pytest.fixture
+def hasty(switch: Switch) -> Till:
+    """An originator that is answered within a second."""
+    return Till(switch, HASTY)
+
+
+@pytest.fixture
+def single(switch: Switch) -> Till:
+    """A single-message originator; the switch confirms a second after the answer."""
+    return Till(switch, SINGLE)
