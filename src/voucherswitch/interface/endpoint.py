@@ -134,7 +134,9 @@ async def run(incoming: Incoming, message: Message, flow: Flow) -> Reply:
     except JournalError as error:
         # Only what comes before a provider is asked ends here (`outcome_open`): certainly not processed.
         log.error("journal not available", operation=message.operation, id=message.id, reason=str(error))
-        return errors.plain(503, ErrorType.UPSTREAM_UNAVAILABLE, NOT_AVAILABLE, RETRY_AFTER_S, message.id)
+        return errors.plain(
+            503, ErrorType.UPSTREAM_UNAVAILABLE, "Not available; nothing was processed.", RETRY_AFTER_S, message.id
+        )
     except Exception:
         # An originator takes 500 for "unknown": it reverses, retries or looks it up, which is right whatever it was.
         log.exception("unexpected error", operation=message.operation, id=message.id)
@@ -206,8 +208,7 @@ NOT_JSON = errors.plain(415, ErrorType.FORMAT_ERROR, "Content-Type must be appli
 TOO_LARGE = errors.plain(413, ErrorType.FORMAT_ERROR, f"The body is over {BODY_BYTES_MAX} bytes.")
 OVERLOADED = errors.plain(503, ErrorType.UPSTREAM_UNAVAILABLE, "Overloaded; nothing was processed.", RETRY_AFTER_S)
 RETRY_AGAIN = errors.plain(500, ErrorType.GENERAL_ERROR, "Overloaded; the outcome is not known. Retry again.")
-TOO_SLOW = errors.plain(408, ErrorType.FORMAT_ERROR, f"The body did not come within {BODY_READ_S:g} s.")
-NOT_AVAILABLE = "Not available; nothing was processed."
+TOO_SLOW = errors.plain(408, ErrorType.FORMAT_ERROR, "The body came too slowly.")
 UNEXPECTED = errors.plain(500, ErrorType.GENERAL_ERROR, "Unexpected error.")
 NOT_FOUND = errors.plain(404, ErrorType.FUNCTION_NOT_SUPPORTED, "No such path.")
 NO_SUCH_METHOD = errors.plain(405, ErrorType.FUNCTION_NOT_SUPPORTED, "No such method on this path.")

@@ -1,29 +1,27 @@
 """Brings the database to the schema of this release.
 
-Called at the start of `up` and by `voucherswitch db migrate`; every other process only checks (`pending`).
+Called at the start of `up` and by `voucherswitch db migrate`; every other process only checks (`pending`), and so never
+loads what migrating needs.
 """
 
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
+import asyncpg
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 MIGRATION_LOCK = 0x5653_5721  # one migration at a time, whatever the number of processes that start together
 
 
-def _config() -> Config:
+def _upgrade(connection: "Connection") -> None:
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(files("voucherswitch.journal") / "migrations"))
     config.set_main_option("path_separator", "os")
-    return config
-
-
-def _upgrade(connection: Connection) -> None:
-    config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
@@ -38,6 +36,9 @@ def sqlalchemy_url(url: str) -> str:
 
 async def migrate(url: str) -> None:
     """Apply every revision that is missing. Safe to call from several processes at once."""
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     engine = create_async_engine(sqlalchemy_url(url))
     try:
         async with engine.connect() as guard:
@@ -54,13 +55,19 @@ async def migrate(url: str) -> None:
         await engine.dispose()
 
 
+def newest_revision() -> str:
+    """The revision this release needs: each has a SQL file named by its number."""
+    versions = files("voucherswitch.journal") / "migrations" / "versions"
+    return max(file.name.partition("_")[0] for file in versions.iterdir() if file.name.endswith(".sql"))
+
+
 async def pending(url: str) -> bool:
     """Tell whether the database lacks revisions that this release needs."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
-    engine = create_async_engine(sqlalchemy_url(url))
+    connection = await asyncpg.connect(url)
     try:
-        async with engine.connect() as connection:
-            current = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+        current = await connection.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        return True
     finally:
-        await engine.dispose()
-    return current != newest
+        await connection.close()
+    return bool(current is None or current < newest_revision())

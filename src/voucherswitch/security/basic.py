@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from voucherswitch.config.limits import CREDENTIAL_CACHE_MAX, PASSWORD_CHECKS_MAX
-from voucherswitch.security.passwords import DECOY_HASH, verify_password
+from voucherswitch.security.passwords import decoy_hash, verify_password
 
 
 class Registered(Protocol):
@@ -36,6 +36,7 @@ class BasicAuthenticator:
 
     def __init__(self, cache_s: int) -> None:
         self._cache_s = cache_s
+        decoy_hash()  # made now: the first unknown user must not take longer than the next
         self._key = os.urandom(32)
         self._verified: OrderedDict[bytes, tuple[float, str, str]] = OrderedDict()  # hash -> until, user, password hash
         self._checks = asyncio.Semaphore(PASSWORD_CHECKS_MAX)
@@ -73,7 +74,7 @@ class BasicAuthenticator:
         if not colon:
             return None
         sender = registered.get(user)
-        password_hash = DECOY_HASH if sender is None else sender.password_hash
+        password_hash = decoy_hash() if sender is None else sender.password_hash
         check = self._under_way.get(mark)
         if check is None:
             check = asyncio.ensure_future(self._check(password_hash, password))

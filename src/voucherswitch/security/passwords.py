@@ -1,5 +1,6 @@
 """Passwords: argon2id, with the library's own parameters (RFC 9106, low-memory profile)."""
 
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -36,5 +37,7 @@ def verify_password(password_hash: str, password: str) -> bool:
         return False
 
 
-# What an unknown user is checked against, so that it costs what a known user's wrong password costs.
-DECOY_HASH: Final = _HASHER.hash("nobody has this password")
+@cache
+def decoy_hash() -> str:
+    """What an unknown user is checked against, so that it costs what a known user's wrong password costs."""
+    return _HASHER.hash("nobody has this password")

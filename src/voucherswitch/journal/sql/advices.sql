@@ -72,6 +72,9 @@ WITH d AS (
       FROM unnest($16::uuid[], $17::smallint[], $18::uuid[], $19::smallint[], $20::text[], $21::text[],
                   $22::timestamptz[], $23::integer[], $24::smallint[], $25::smallint[], $26::text[], $27::text[],
                   $28::text[])
+           AS l (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
+                 outcome, status, request, response, error)
+     WHERE (l.request_id, l.generation) IN (SELECT request_id, generation FROM changed)
 )
 SELECT request_id FROM changed;
 

@@ -59,8 +59,8 @@ RETURNING t.request_id;
 
 -- close_transactions --
 -- Record what a provider's answer made of a request, with the voucher's new state, the advice it owes and its trace.
--- A key that does not come back was decided by somebody else: re-read it, never force. Its late answer and its trace
--- are kept all the same, and a reversal that waited for the call to end may go now (X3).
+-- A key that does not come back was decided by somebody else: re-read it, never force. Its late answer and what was
+-- exchanged with the provider are kept all the same (the originator hears another answer, with a leg of its own), and a reversal that waited for the call to end may go now (X3).
 WITH d AS (
     SELECT *
       FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bytea[],
@@ -152,6 +152,9 @@ WITH d AS (
       FROM unnest($28::uuid[], $29::smallint[], $30::uuid[], $31::smallint[], $32::text[], $33::text[],
                   $34::timestamptz[], $35::integer[], $36::smallint[], $37::smallint[], $38::text[], $39::text[],
                   $40::text[])
+           AS l (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
+                 outcome, status, request, response, error)
+     WHERE l.direction = 2 OR (l.request_id, l.generation) IN (SELECT request_id, generation FROM closed)
 )
 SELECT request_id FROM closed;
 
