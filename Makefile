@@ -29,8 +29,8 @@ help: ## print this list
 run: .venv/.synced ## the whole sandbox on this machine: database, simulators, switch, console; Ctrl-C stops it
 	@$(BIN)/voucherswitch up
 
-test: .venv/.synced ## all tests; PYTEST_ARGS="-k name" and the like are passed on
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: .venv/.synced ## all tests, two at a time; PYTEST_ARGS="-k name" and the like are passed on
+	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: .venv/.synced ## lint, format, types, and the rule which folder may import which
 	$(BIN)/ruff check

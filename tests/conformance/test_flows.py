@@ -16,7 +16,7 @@ from support.messages import (
     new_id,
 )
 from support.originators import SINGLE, SINGLE_HELD
-from support.providers import DOWN, NO_ADVICES, NO_REDEEM_ADVICES, NO_REFUND_ADVICES, NO_RETRY, PAUSED, at
+from support.providers import DOWN, NO_ADVICES, NO_REDEEM_ADVICES, NO_REFUND_ADVICES, NO_RETRY, at
 from support.simulator import SimulatorControl
 from support.switch import Switch
 from support.till import Till
@@ -172,9 +172,10 @@ async def test_m12_advice_answer_lost(till: Till, switch: Switch, simulator: Sim
     assert len(await switch.advices(sale.id)) == 1
 
 
-async def test_m13_redeem_right_after_confirm(till: Till, simulator: SimulatorControl) -> None:
-    sale = await till.a_confirmed(**at(PAUSED))
-    redeemed = await till.redeem(sale.code, receiver=PAUSED.receiver)
+async def test_m13_redeem_right_after_confirm(till: Till, switch: Switch, simulator: SimulatorControl) -> None:
+    with switch.senders_stopped():
+        sale = await till.a_confirmed()
+        redeemed = await till.redeem(sale.code)
 
     assert redeemed.status == 201
     (confirm,), (redeem,) = (

@@ -16,7 +16,6 @@ from support.messages import (
     rand,
 )
 from support.originators import STRICT
-from support.providers import PAUSED, at
 from support.simulator import SimulatorControl
 from support.switch import Switch
 from support.till import Till
@@ -198,18 +197,24 @@ async def test_i5_a_reversed_id_does_not_serve_again(till: Till) -> None:
     assert answer.error_type == "REDEMPTION_ALREADY_REVERSED"
 
 
-async def test_i5_an_earlier_record_keeps_its_undelivered_advices(till: Till, switch: Switch) -> None:
-    """The provider's advices are paused: the first record's confirmation is still owed when the second comes."""
-    first, second = await till.a_confirmed(**at(PAUSED)), await till.a_confirmed(**at(PAUSED))
+async def test_i5_an_earlier_record_keeps_its_undelivered_advices(
+    till: Till, switch: Switch, simulator: SimulatorControl
+) -> None:
+    """The sender is stopped: the first record's confirmation is still owed when the second record comes."""
     shared = new_id()
-    for sale in (first, second):
-        redeemed = await till.redeem(sale.code, id=shared, receiver=PAUSED.receiver)
-        assert redeemed.status == 201
-        assert (await till.confirm_redemption(shared)).status == 202
+    with switch.senders_stopped():
+        first, second = await till.a_confirmed(), await till.a_confirmed()
+        for sale in (first, second):
+            assert (await till.redeem(sale.code, id=shared)).status == 201
+            assert (await till.confirm_redemption(shared)).status == 202
 
-    rows = await switch.rows("SELECT generation, state FROM advice WHERE request_id = $1 ORDER BY generation", shared)
-    assert [tuple(row) for row in rows] == [(0, 1), (1, 1)]
+        rows = await switch.rows(
+            "SELECT generation, state FROM advice WHERE request_id = $1 ORDER BY generation", shared
+        )
+        assert [tuple(row) for row in rows] == [(0, 1), (1, 1)]
     assert await switch.voucher_state(first.code) == "CONFIRMED_REDEEMED"
+    assert await switch.voucher_state(second.code) == "CONFIRMED_REDEEMED"
+    await simulator.hears(shared, "confirmRedeem", times=2)
 
 
 async def test_i6_an_accepted_advice_is_acknowledged_again_whatever_the_state(

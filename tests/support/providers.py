@@ -53,11 +53,11 @@ NO_REFUND: Final = Brand("70000013", "NoRefund", {"refund": "none"})
 UNROUTED: Final = Brand("70000014", "Unrouted", routes=("Nobody",))
 BAD_KEY: Final = Brand("70000015", "BadKey", settings={"api_key": "wrong-key"})
 HANGING: Final = Brand("70000019", "Hanging")
-FOREIGN: Final = Brand("70000016", "Foreign", {"foreignVouchers": True})
+REFUSING: Final = Brand("70000020", "Refusing")
 
 BRANDS: Final = (
     PAUSED, DOWN, FAILOVER, NO_ADVICES, NO_REDEEM_ADVICES, NO_REFUND_ADVICES, NO_RETRY, NO_LOOKUP, OWN_CODES,
-    TENDER_FIRST, TENDER_EXACT, WHOLE_ONLY, PARTIAL_ADVICES, NO_REDEEM, NO_REFUND, UNROUTED, BAD_KEY, HANGING, FOREIGN,
+    TENDER_FIRST, TENDER_EXACT, WHOLE_ONLY, PARTIAL_ADVICES, NO_REDEEM, NO_REFUND, UNROUTED, BAD_KEY, HANGING, REFUSING,
 )  # fmt: skip
 
 # Scripted products of the simulator that the sandbox does not sell, with waits that suit a test.

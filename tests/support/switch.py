@@ -5,10 +5,11 @@ import base64
 import json
 import re
 import shutil
+import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -200,6 +201,17 @@ class Switch:
         finally:
             await client.close()
             await process.stop()
+
+    @contextmanager
+    def senders_stopped(self) -> Iterator[None]:
+        """Freeze every sender: whatever reaches the provider meanwhile, the workers sent it."""
+        for sender in self.senders:
+            sender.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for sender in self.senders:
+                sender.signal(signal.SIGCONT)
 
     async def ready(self) -> None:
         """Wait until a worker answers."""

@@ -159,7 +159,7 @@ def resend(
 def pause(provider: Provider) -> None:
     """Stop delivering advices to a provider: they queue up. In force within 2 s.
 
-    A redemption or refund of a voucher for which an advice is owed is answered 503 meanwhile: the advice goes first.
+    A redemption or refund still delivers first what is owed for its own voucher; otherwise it could not succeed.
 
     \b
     Example:

@@ -40,7 +40,7 @@ def build_app(settings: Settings, url: str) -> Starlette:
                 journal=parts.journal,
                 catalogue=parts.catalogue,
                 providers=parts.providers,
-                express=Express(parts.journal, parts.providers, parts.catalogue, Backoff.of(settings)),
+                express=Express(parts.journal, parts.providers, Backoff.of(settings)),
                 background=background,
                 answer_margin_s=settings.answer_margin_s,
             )

@@ -7,7 +7,6 @@ under way is waited for.
 import asyncio
 import time
 
-from voucherswitch.catalogue.reload import LiveCatalogue
 from voucherswitch.config.limits import EXPRESS_WAIT_S, WAIT_PAUSE_MAX_S, WAIT_PAUSE_MIN_S
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.records import OwedAdvice
@@ -21,9 +20,8 @@ from voucherswitch.saf.policy import Backoff
 class Express:
     """The hurried side of store-and-forward."""
 
-    def __init__(self, journal: Journal, providers: ProviderPool, catalogue: LiveCatalogue, backoff: Backoff) -> None:
+    def __init__(self, journal: Journal, providers: ProviderPool, backoff: Backoff) -> None:
         self._journal = journal
-        self._catalogue = catalogue
         self._providers = providers
         self._backoff = backoff
 
@@ -39,7 +37,7 @@ class Express:
             if not owed:
                 return True
             first = owed[0]
-            if first.held_by_call or self._paused(first.provider_id):
+            if first.held_by_call:
                 return False
             if not first.being_sent and await self._send(first, until_s):
                 continue
@@ -49,11 +47,6 @@ class Express:
                 return False
             await asyncio.sleep(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, WAIT_PAUSE_MAX_S)
-
-    def _paused(self, provider_id: str) -> bool:
-        """An operator has stopped the delivery of this provider's advices: nobody's hurry overrides that."""
-        provider = self._catalogue.current.providers.get(provider_id)
-        return provider is not None and provider.saf_paused
 
     async def _send(self, owed: OwedAdvice, until_s: float) -> bool:
         """Claim and send one; False if the provider did not take it. A claim that was lost is somebody else's work."""

@@ -6,7 +6,7 @@ that would start one of the sandbox's scripted faults are not generated: a scrip
 
 The normal run is short and always the same. The long one:
 
-    VOUCHERSWITCH_FUZZ_CASES=10000 .venv/bin/pytest tests/conformance/test_openapi.py --timeout 1800
+    VOUCHERSWITCH_FUZZ_CASES=10000 .venv/bin/pytest tests/conformance/test_fuzzing.py --timeout 1800
 """
 
 import os
