@@ -357,6 +357,9 @@ async def test_with_rebind_an_id_is_new_whenever_the_voucher_allows(sandbox: San
     assert (await redeem(sandbox)).status == 200  # the voucher does not allow a second one: a replay
     other = (await provision(sandbox, requestId=an_id(1))).json["voucher"]["code"]
     await advise(sandbox, "confirm", an_id(1))
+    # Its amount is judged as that of a new request: a replay's conflict would leave the outcome unknown.
+    too_much = await redeem(sandbox, code=other, amountCents=900_000)
+    assert (too_much.status, too_much.json["error"]["code"]) == (422, "INSUFFICIENT_FUNDS")
     rebound = await redeem(sandbox, code=other)
     assert (rebound.status, rebound.json["providerRef"]) == (201, "SBXR00000002")
     # Advices find the newest.

@@ -51,7 +51,7 @@ def redeem(book: Book, form: Redeem, now: float, *, rebind_id: bool) -> Reply:
     asked = (form.code, form.pin, form.amount_cents, form.store, form.terminal)
     no = refuse_redeem(book, form, now)
     known = book.redemptions.get(form.request_id)
-    if known is not None and not (rebind_id and no is None):
+    if known is not None and not (rebind_id and _state_allows(no)):
         return _known(book, known, asked, now)
     if no is not None:
         return no
@@ -107,7 +107,7 @@ def refund(book: Book, form: Refund, now: float, *, rebind_id: bool) -> Reply:
     asked = (form.code, form.redemption_request_id, form.amount_cents)
     found = refundable(book, form)
     known = book.refunds.get(form.request_id)
-    if known is not None and not (rebind_id and isinstance(found, Movement)):
+    if known is not None and not (rebind_id and _state_allows(None if isinstance(found, Movement) else found)):
         return _known(book, known, asked, now)
     if not isinstance(found, Movement):
         return found
@@ -184,6 +184,11 @@ def advise(book: Book, movement: Movement, op: str, now: float) -> str | None:
     else:
         _change(voucher, movement.before, now)
     return None
+
+
+def _state_allows(no: Reply | None) -> bool:
+    """Whether nothing but an amount, a selection or the code itself keeps the voucher from it: 409 is its state."""
+    return no is None or no.status != 409
 
 
 def _known(book: Book, known: Movement, asked: tuple[str | int | None, ...], now: float) -> Reply:
