@@ -200,7 +200,8 @@ async def test_i5_a_reversed_id_does_not_serve_again(till: Till) -> None:
 async def test_i5_an_earlier_record_keeps_its_undelivered_advices(
     till: Till, switch: Switch, simulator: SimulatorControl
 ) -> None:
-    """The sender is stopped: the first record's confirmation is still owed when the second record comes."""
+    """The sender is stopped: the first record's confirmation is owed when the second record comes, and goes first,
+    because a provider that takes the id anew would take it for the second's."""
     shared = new_id()
     with switch.senders_stopped():
         first, second = await till.a_confirmed(), await till.a_confirmed()
@@ -211,7 +212,8 @@ async def test_i5_an_earlier_record_keeps_its_undelivered_advices(
         rows = await switch.rows(
             "SELECT generation, state FROM advice WHERE request_id = $1 ORDER BY generation", shared
         )
-        assert [tuple(row) for row in rows] == [(0, 1), (1, 1)]
+        assert [tuple(row) for row in rows] == [(0, 2), (1, 1)]
+        assert await simulator.ops(shared) == ["redeem", "confirmRedeem", "redeem"]
     assert await switch.voucher_state(first.code) == "CONFIRMED_REDEEMED"
     assert await switch.voucher_state(second.code) == "CONFIRMED_REDEEMED"
     await simulator.hears(shared, "confirmRedeem", times=2)

@@ -137,7 +137,11 @@ class Journal:
             closing.call_ended, closing.voucher.action, closing.voucher.to, None if owed is None else owed.advice_id,
         )  # fmt: skip
         owed_rows = [] if owed is None else [rows.owed_row(entry, owed)]
-        return bool(await self._close.send(key, values, (owed_rows, rows.leg_rows(key, entry.generation, legs))))
+        if await self._close.send(key, values, (owed_rows, rows.leg_rows(key, entry.generation, legs))):
+            return True
+        # A reversal that was committed while the statement ran is hidden from its second part. Once more, so that the
+        # late answer is kept and the reversal that waits for this call may go.
+        return bool(await self._close.send(key, values, (owed_rows, [])))
 
     async def claim_call(self, record: Record, call_ms: int) -> bool:
         """Take the right to ask the provider again about an UNKNOWN record. False: somebody else is asking."""

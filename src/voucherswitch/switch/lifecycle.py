@@ -71,7 +71,7 @@ def _refusal(rule: str, status: int, error_type: ErrorType, message: str, explan
     return Refusal(rule=rule, status=status, error_type=error_type, message=message, explanation=explanation)
 
 
-_DUPLICATE_OPEN: Final = _refusal(
+DUPLICATE_OPEN: Final = _refusal(
     "X1", 400, _E.DUPLICATE_RECORD, "Duplicate UUID.", "Id already used by a request whose outcome is not known yet."
 )
 _DUPLICATE_PROVISION: Final = _refusal(
@@ -174,8 +174,8 @@ def _requests(kind: Kind) -> dict[Position, Verdict]:
     reversed_: Verdict = _DUPLICATE_REVERSED if provision else _REVERSED_BEFORE[kind]
     return {
         _P.ABSENT: Move(State.PENDING),
-        _P.PENDING: _DUPLICATE_OPEN,
-        _P.UNKNOWN: _DUPLICATE_OPEN,
+        _P.PENDING: DUPLICATE_OPEN,
+        _P.UNKNOWN: DUPLICATE_OPEN,
         _P.APPROVED: final,
         _P.DECLINED: final,
         _P.DECLINED_REVERSED: final if provision else reversed_,

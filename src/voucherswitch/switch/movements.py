@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 
 from voucherswitch.catalogue.snapshot import Originator, VoucherProvider
-from voucherswitch.journal.records import Entry, Opening, VoucherRecord
+from voucherswitch.journal.records import Entry, Opening, Record, VoucherRecord
 from voucherswitch.message.codes import ZAR, ErrorType
 from voucherswitch.message.parties import Institution
 from voucherswitch.message.refusals import Detail, Refusal, Refused
 from voucherswitch.switch.deadlines import Deadlines
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Reply, Sent
+from voucherswitch.switch.lifecycle import DUPLICATE_OPEN
 from voucherswitch.switch.requests import Creating
 from voucherswitch.switch.routing import invalid_amount, refuse
 from voucherswitch.switch.sending import Ask, Timeout, apply_late, ask, finish, lose, outcome_open
 from voucherswitch.switch.telling import STILL_UNKNOWN
-from voucherswitch.switch.vouchers import SEVERAL_RECEIVERS
+from voucherswitch.switch.vouchers import MOVEMENT_OPEN, SEVERAL_RECEIVERS
 
 NOT_ENABLED = refuse(
     400, ErrorType.FUNCTION_NOT_SUPPORTED, "Service not enabled.", "Redemption is not enabled for this originator."
@@ -74,6 +75,26 @@ async def deliver_owed(deps: Deps, fingerprint: bytes, until_s: float) -> None:
     """
     if not await deps.express.deliver(fingerprint, until_s):
         raise Refused(UNDELIVERED, Detail(retry_after_s=2))
+
+
+async def deliver_earlier(deps: Deps, record: Record | None, until_s: float) -> None:
+    """I5: a provider that takes the id anew forgets what it meant before, so what is owed for that goes first.
+
+    Raises:
+        Refused: 503, it cannot be delivered in time; the request is not sent.
+    """
+    if record is not None and record.fingerprint is not None:
+        await deliver_owed(deps, record.fingerprint, until_s)
+
+
+def refuse_open_movement(voucher: VoucherRecord, request: Creating) -> None:
+    """X4, or X1 where the open request is this very one, sent twice at once.
+
+    Raises:
+        Refused: the voucher is claimed.
+    """
+    if voucher.open_id is not None:
+        raise Refused(DUPLICATE_OPEN if voucher.open_id == request.request_id else MOVEMENT_OPEN)
 
 
 async def send_movement(

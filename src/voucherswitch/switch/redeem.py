@@ -21,9 +21,11 @@ from voucherswitch.switch.exchange import Exchange, Reply
 from voucherswitch.switch.movements import (
     NOT_ENABLED,
     brand_of,
+    deliver_earlier,
     deliver_owed,
     find_voucher,
     movement_amount,
+    refuse_open_movement,
     send_movement,
 )
 from voucherswitch.switch.requests import Redemption
@@ -47,9 +49,10 @@ async def redeem(request: Redemption, exchange: Exchange, deps: Deps) -> Reply:
         raise Refused(NOT_ENABLED)
     limits = deadlines(exchange.originator, exchange.received_s, deps.answer_margin_s)
     for _ in range(JUDGEMENTS_MAX):
-        voucher, generation = await _check(request, exchange, deps)
+        voucher, record, generation = await _check(request, exchange, deps)
         brand = brand_of(deps, voucher.receiver_id)
         opening = await _prepare(request, exchange, deps, voucher, generation)
+        await deliver_earlier(deps, record, limits.answer)
         await deliver_owed(deps, voucher.fingerprint, limits.answer)
         opening.call_ms = left_ms(limits.call)
         entry = await deps.journal.open(opening)
@@ -72,19 +75,19 @@ async def redeem(request: Redemption, exchange: Exchange, deps: Deps) -> Reply:
     raise Refused(MOVEMENT_OPEN)
 
 
-async def _check(request: Redemption, exchange: Exchange, deps: Deps) -> tuple[VoucherRecord, int]:
-    """R1, R2, X1/X2, X4, R3 in this order; returns the voucher and the generation that the record will have."""
+async def _check(request: Redemption, exchange: Exchange, deps: Deps) -> tuple[VoucherRecord, Record | None, int]:
+    """R1, R2, X1/X2, X4, R3 in this order; returns the voucher, the id's last record and the new one's generation."""
     originator = exchange.originator
+    # Read before the voucher: a record that is final now has let go of its voucher already.
+    record = await deps.journal.read(request.request_id)
     vouchers = await deps.journal.read_vouchers(request.voucher_code)
     voucher = find_voucher(vouchers, request.receiver, originator, NOT_CONFIRMED)
-    record = await deps.journal.read(request.request_id)
     generation = check_id(deps, Kind.REDEMPTION, record, originator.id, reuse=originator.allow_request_id_reuse)
-    if voucher.open_id is not None:
-        raise Refused(MOVEMENT_OPEN)
+    refuse_open_movement(voucher, request)
     refusal = REDEEM[voucher.state]
     if refusal is not None:
         raise Refused(refusal, _used_detail(request, record))
-    return voucher, generation
+    return voucher, record, generation
 
 
 def _used_detail(request: Redemption, record: Record | None) -> Detail:

@@ -6,7 +6,7 @@ Called by interface/refunds.py. The voucher's row is claimed like for a redempti
 from uuid import UUID
 
 from voucherswitch.config.limits import JUDGEMENTS_MAX
-from voucherswitch.journal.records import Opening, RedemptionRecord, VoucherRecord
+from voucherswitch.journal.records import Opening, Record, RedemptionRecord, VoucherRecord
 from voucherswitch.message.codes import ZAR, ErrorType
 from voucherswitch.message.orders import RefundOrder
 from voucherswitch.message.outcomes import Outcome
@@ -21,9 +21,11 @@ from voucherswitch.switch.exchange import Exchange, Reply
 from voucherswitch.switch.movements import (
     NOT_ENABLED,
     brand_of,
+    deliver_earlier,
     deliver_owed,
     find_voucher,
     movement_amount,
+    refuse_open_movement,
     send_movement,
 )
 from voucherswitch.switch.requests import Refund
@@ -52,9 +54,10 @@ async def refund(request: Refund, exchange: Exchange, deps: Deps) -> Reply:
         raise Refused(NOT_ENABLED)
     limits = deadlines(exchange.originator, exchange.received_s, deps.answer_margin_s)
     for _ in range(JUDGEMENTS_MAX):
-        voucher, redemption, generation = await _check(request, exchange, deps)
+        voucher, redemption, record, generation = await _check(request, exchange, deps)
         brand = brand_of(deps, voucher.receiver_id)
         opening = _prepare(request, exchange, deps, voucher, redemption, generation)
+        await deliver_earlier(deps, record, limits.answer)
         await deliver_owed(deps, voucher.fingerprint, limits.answer)
         opening.call_ms = left_ms(limits.call)
         entry = await deps.journal.open(opening)
@@ -77,15 +80,16 @@ async def refund(request: Refund, exchange: Exchange, deps: Deps) -> Reply:
     raise Refused(MOVEMENT_OPEN)
 
 
-async def _check(request: Refund, exchange: Exchange, deps: Deps) -> tuple[VoucherRecord, RedemptionRecord, int]:
-    """F1, X1/X2, F6, X4, F2-F4 in this order; returns the voucher, its redemption and the record's generation."""
+async def _check(
+    request: Refund, exchange: Exchange, deps: Deps
+) -> tuple[VoucherRecord, RedemptionRecord, Record | None, int]:
+    """F1, X1/X2, F6, X4, F2-F4 in this order; returns what the refund is opened with."""
     originator = exchange.originator
     record = await deps.journal.read(request.request_id)
     generation = check_id(deps, Kind.REFUND, record, originator.id, reuse=originator.allow_request_id_reuse)
     vouchers = await deps.journal.read_vouchers(request.voucher_code)
     voucher = find_voucher(vouchers, request.receiver, originator, UNKNOWN_VOUCHER)
-    if voucher.open_id is not None:
-        raise Refused(MOVEMENT_OPEN)
+    refuse_open_movement(voucher, request)
     named = await _named_redemption(request, voucher, deps)
     refusal = REFUND[voucher.state]
     if refusal is not None and not _partly_used(deps, request, voucher, named):
@@ -98,7 +102,7 @@ async def _check(request: Refund, exchange: Exchange, deps: Deps) -> tuple[Vouch
         and named.provider_ref != request.receiver_ref
     ):
         raise Refused(NO_SUCH_REDEMPTION)
-    return voucher, named, generation
+    return voucher, named, record, generation
 
 
 async def _named_redemption(request: Refund, voucher: VoucherRecord, deps: Deps) -> RedemptionRecord | None:
