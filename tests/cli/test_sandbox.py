@@ -5,6 +5,7 @@ import os
 import signal
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from voucherswitch.cli.till_client import Answer, Switch
 from voucherswitch.interface.models import ProductsLookupResponse, ProvisionResponse
 
 PASSWORD = "correct-horse-battery"
+PAUSE_IN_FORCE = timedelta(seconds=2)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,21 @@ def an_owed_sale(sandbox: Sandbox) -> ProvisionResponse:
     """Pause the delivery, and sell until a confirmation stays undelivered: the pause is in force within two seconds."""
     eventually(lambda: queued(sandbox) == 0, "an empty queue")
     sandbox.ok("saf", "pause", "sandbox")
-    return eventually(lambda: sale if (sale := a_sale(sandbox)) and queued(sandbox) else None, "an owed confirmation")
+    return eventually(lambda: sale if stays_owed(sandbox, sale := a_sale(sandbox)) else None, "an owed confirmation")
+
+
+def stays_owed(sandbox: Sandbox, sale: ProvisionResponse) -> bool:
+    """Whether its confirmation is still due when the pause must be in force: the delivery may have won the race."""
+
+    def settled() -> str | None:
+        advices = sandbox.ok("saf", "list", "--provider", "sandbox", "--json").json["advices"]
+        mine = [item for item in advices if item["request_id"] == str(sale.id)]
+        if not mine:
+            return "delivered"
+        due_for = datetime.now(UTC) - datetime.fromisoformat(mine[0]["next_attempt_at"])
+        return "owed" if due_for > PAUSE_IN_FORCE and not mine[0]["being_sent"] else None
+
+    return eventually(settled, "the confirmation is delivered or kept back") == "owed"
 
 
 def sold(switch: Switch, product: str, amount_cents: int | None = 5_000) -> Answer:
