@@ -219,6 +219,28 @@ async def test_i5_an_earlier_record_keeps_its_undelivered_advices(
     await simulator.hears(shared, "confirmRedeem", times=2)
 
 
+async def test_i5_an_owed_confirmation_of_the_earlier_record_does_not_end_the_later(
+    till: Till, switch: Switch, simulator: SimulatorControl
+) -> None:
+    """The later redemption is reversed, the earlier is confirmed, and the provider's books say the same."""
+    shared = new_id()
+    with switch.senders_stopped():
+        first, second = await till.a_confirmed(), await till.a_confirmed()
+        assert (await till.redeem(first.code, id=shared)).status == 201
+        assert (await till.confirm_redemption(shared)).status == 202
+        assert (await till.redeem(second.code, id=shared)).status == 201
+        assert (await till.reverse_redemption(shared)).status == 202
+
+    async def done() -> bool:
+        return await switch.advices(shared) == [("CONFIRMATION", "DELIVERED"), ("REVERSAL", "DELIVERED")]
+
+    await eventually(done, f"the delivery of both advices of {shared}")
+    states = [await switch.voucher_state(sale.code) for sale in (first, second)]
+    assert states == ["CONFIRMED_REDEEMED", "CONFIRMED_PROVISIONED"]
+    at_provider = [await simulator.voucher_state(sale.id) for sale in (first, second)]
+    assert at_provider == ["REDEEM_CONFIRMED", "CONFIRMED"]
+
+
 async def test_i6_an_accepted_advice_is_acknowledged_again_whatever_the_state(
     till: Till, switch: Switch, simulator: SimulatorControl
 ) -> None:
