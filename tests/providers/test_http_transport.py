@@ -25,8 +25,9 @@ from voucherswitch.message.trace import Direction, Leg, LegOutcome, Trace
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.connector import Call, ProviderSettingsError
 from voucherswitch.providers.contract.settings import read_settings
-from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpTransport, NoAnswer, NoConnection
+from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpTransport
 from voucherswitch.providers.contract.transport.masking import JsonMask
+from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
 from voucherswitch.providers.sandbox.settings import SandboxSettings
 
 PIN = "4820193746551928"

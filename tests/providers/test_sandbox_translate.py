@@ -32,11 +32,11 @@ from voucherswitch.message.outcomes import (
     Refused,
 )
 from voucherswitch.message.parties import Voucher
+from voucherswitch.providers.contract.answers import Rules
 from voucherswitch.providers.contract.families import Family, Meaning
 from voucherswitch.providers.contract.transport.http import HttpAnswer
 from voucherswitch.providers.sandbox import translate
 from voucherswitch.providers.sandbox.errors import TABLE, ToAdvice
-from voucherswitch.providers.sandbox.translate import Rules
 
 RULES = Rules(re.compile(r"[0-9A-Za-z-]{1,40}"), {}, settle_ms=30_000)
 

@@ -14,7 +14,11 @@ NO_REFS: dict[str, str] = {}
 
 
 class ProvisionOrder(Struct, frozen=True):
-    """Issue one voucher. `product` is the provider's own product reference, taken from the route."""
+    """Issue one voucher. `product` is the provider's own product reference, taken from the route.
+
+    `sent_ms_ago` counts from the first message of this request; 0 in the first. A retry asks by it whether the provider
+    still knows that message (replay window).
+    """
 
     request_id: str
     amount_cents: int
@@ -24,6 +28,7 @@ class ProvisionOrder(Struct, frozen=True):
     tenders: tuple[Tender, ...] = ()
     msisdn: str | None = None
     voucher_code: str | None = None
+    sent_ms_ago: int = 0
 
 
 class LookupOrder(Struct, frozen=True):
@@ -44,6 +49,7 @@ class RedeemOrder(Struct, frozen=True):
     voucher_code: str
     store: Store
     voucher_pin: str | None = None
+    msisdn: str | None = None
     refs: dict[str, str] = NO_REFS
 
 
@@ -60,19 +66,28 @@ class RefundOrder(Struct, frozen=True):
 
 
 class StatusOrder(Struct, frozen=True):
-    """Ask what became of an earlier request. `sent_ms_ago` counts from its last byte (settle rule, B.1)."""
+    """Ask what became of an earlier request. `sent_ms_ago` counts from its last byte (settle rule, B.1).
+
+    `product`, `store`, `msisdn` and `voucher_code` are those of the request, where the switch has them: some providers
+    find it by nothing else.
+    """
 
     request_id: str
     amount_cents: int
     refs: dict[str, str] = NO_REFS
     sent_ms_ago: int = 0
+    product: str | None = None
+    store: Store | None = None
+    msisdn: str | None = None
+    voucher_code: str | None = None
 
 
 class AdviceOrder(Struct, frozen=True):
     """Tell the provider that a request stands (confirmation) or is undone (reversal).
 
     `request_id` is the advised request's; every repeat carries the same `advice_id`. `amount_cents` is None for a full
-    advice. `sent_ms_ago` counts from the original request.
+    advice. `sent_ms_ago` counts from the original request. `refs` are those of its approval, empty when its outcome is
+    unknown; `product` and `store` are always there.
     """
 
     advice_id: str
@@ -83,6 +98,8 @@ class AdviceOrder(Struct, frozen=True):
     serial_number: str | None = None
     refs: dict[str, str] = NO_REFS
     sent_ms_ago: int = 0
+    product: str | None = None
+    store: Store | None = None
 
 
 Order: TypeAlias = ProvisionOrder | LookupOrder | RedeemOrder | RefundOrder | StatusOrder | AdviceOrder

@@ -71,6 +71,7 @@ class Refused(Struct, frozen=True, tag="refused"):
 
     provider_code: str | None = None
     provider_message: str | None = None
+    alert: str | None = None
 
 
 class Pending(Struct, frozen=True, tag="pending"):

@@ -6,13 +6,22 @@ have been processed.
 
 import re
 from collections.abc import Iterable
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Final
 
 from msgspec import Struct
 
 from voucherswitch.message.codes import ErrorType
-from voucherswitch.message.outcomes import Declined, NotSent, OutcomeUnknown
+from voucherswitch.message.orders import AdviceOrder
+from voucherswitch.message.outcomes import (
+    Acknowledged,
+    AdviceResult,
+    Declined,
+    NotSent,
+    OutcomeUnknown,
+    Pending,
+    Refused,
+)
 from voucherswitch.providers.contract.transport.masking import MASK
 
 PROVIDER_CODE_CHARS_MAX: Final = 40
@@ -53,6 +62,43 @@ class Meaning(Struct, frozen=True):
             return Declined(self.error_type, code, message)
         kind = NotSent if self.family is Family.NOT_SENT else OutcomeUnknown
         return kind(self.error_type, code, message, self.alert)
+
+
+class Effect(Enum):
+    """What an answer means for an advice (providers.md B.6)."""
+
+    DONE = "acknowledged: it has its effect, now or since earlier"
+    DONE_ONCE_SETTLED = "acknowledged once the original request cannot still be on its way in; queued until then"
+    REFUSED = "final: parked for an operator"
+    WAIT = "stays queued"
+
+
+class AdviceMeaning(Struct, frozen=True):
+    """One line of a code table, for advices."""
+
+    effect: Effect
+    alert: str | None = None
+
+    def result(
+        self, order: AdviceOrder, settle_ms: int, code: str | None = None, message: str | None = None
+    ) -> AdviceResult:
+        """The result of an advice that was answered like this; code and text are made safe here."""
+        secrets = (order.voucher_code,) if order.voucher_code else ()
+        code, message = safe_code(code, secrets), safe_message(message, secrets)
+        done = self.effect is Effect.DONE
+        if done or (self.effect is Effect.DONE_ONCE_SETTLED and order.sent_ms_ago >= settle_ms):
+            return Acknowledged()
+        if self.effect is Effect.REFUSED:
+            return Refused(code, message, self.alert)
+        return Pending(" ".join(part for part in (code, message) if part) or "no final answer", self.alert)
+
+
+WAIT: Final = AdviceMeaning(Effect.WAIT)  # of every answer that no table has
+
+
+def mapped_advice(meaning: Meaning) -> AdviceMeaning:
+    """What a code of the settings' `code_map` means for an advice: only a decline is final."""
+    return AdviceMeaning(Effect.REFUSED if meaning.family is Family.DECLINED else Effect.WAIT, meaning.alert)
 
 
 UNLISTED: Final = Meaning(Family.UNKNOWN, ErrorType.UPSTREAM_UNAVAILABLE)

@@ -23,6 +23,9 @@ Milliseconds = Annotated[int, Meta(ge=1, le=600_000, description="a whole number
 Text = Annotated[str, Meta(min_length=1, description="text that is not empty")]
 TimeOfDay = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="a time of day in SAST, like 02:30")]
 Path = Annotated[str, Meta(min_length=1, description="the path of a file")]
+BaseUrl = Annotated[str, Meta(description="scheme, host and port, like https://host:port, without trailing slash")]
+BasePath = Annotated[str, Meta(pattern=r"^(/[^/\s]+)*$", description="a path without trailing slash")]
+Credential = Annotated[str, Meta(pattern=r"^[!-~]+$", description="the credential that the provider gave us")]
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,8 +44,8 @@ class ReconSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     expected_at: TimeOfDay | None = None
 
 
-class ProviderSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The common keys. Times are milliseconds.
+class CommonSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The common keys, but for the address. Times are milliseconds.
 
     Attributes:
         read_timeout_ms: longest wait for the next byte of the answer; for the first one counted from the start of the
@@ -58,7 +61,6 @@ class ProviderSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         default_outlet: the store of every till that `outlet_map` does not have.
     """
 
-    base_url: Annotated[str, Meta(description="scheme, host and port, like https://host:port, without trailing slash")]
     connect_timeout_ms: Milliseconds = 3_000
     read_timeout_ms: Milliseconds
     total_timeout_ms: Milliseconds
@@ -80,7 +82,7 @@ class ProviderSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     recon: ReconSettings = ReconSettings()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.base_url}>"
+        return f"<{type(self).__name__}>"
 
     def store_code(self, merchant_id: str, terminal_id: str) -> str | None:
         """The provider's store for a till; None: nothing may be sent."""
@@ -91,7 +93,16 @@ class ProviderSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return {code: Meaning(family, error_type) for code, (family, error_type) in self.code_map.items()}
 
 
-S = TypeVar("S", bound=ProviderSettings)
+class ProviderSettings(CommonSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The common keys of a provider that is reached over HTTP."""
+
+    base_url: BaseUrl
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.base_url}>"
+
+
+S = TypeVar("S", bound=CommonSettings)
 
 _AT_KEY = re.compile(r"(?P<problem>.*) - at `(?:key in )?\$\.?(?P<key>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<key>[^`]*)`$")
@@ -110,7 +121,8 @@ def read_settings(settings_type: type[S], provider_id: str, settings: Mapping[st
         typed = msgspec.convert(dict(settings), settings_type)
     except msgspec.ValidationError as error:
         raise ProviderSettingsError(_explain(settings_type, provider_id, str(error))) from None
-    _check_base_url(typed, provider_id)
+    if isinstance(typed, ProviderSettings):
+        check_base_url(typed, provider_id)
     try:
         re.compile(typed.pin_pattern)
     except re.error:
@@ -161,24 +173,29 @@ def override_capabilities(record: Capabilities, provider_id: str, overrides: Map
     return msgspec.structs.replace(record, **changes)
 
 
-def _check_base_url(settings: ProviderSettings, provider_id: str) -> None:
-    hint = _hint(type(settings), "base_url")
+def check_base_url(settings: ProviderSettings, provider_id: str, key: str = "base_url") -> None:
+    """Check one address of the settings; a provider with several checks each.
+
+    Raises:
+        ProviderSettingsError: it is no address, or not a safe one.
+    """
+    hint, address = _hint(type(settings), "base_url"), getattr(settings, key)
     try:
-        url = urlsplit(settings.base_url)
+        url = urlsplit(address)
         host, _ = url.hostname, url.port
     except ValueError:
-        refuse(provider_id, "base_url", "is not a URL", hint)
+        refuse(provider_id, key, "is not a URL", hint)
     if url.scheme not in ("http", "https") or not host:
-        refuse(provider_id, "base_url", "is not an http or https URL", hint)
-    if settings.base_url != f"{url.scheme}://{url.netloc}" or "@" in url.netloc:
-        refuse(provider_id, "base_url", "has more than scheme, host and port", hint)
+        refuse(provider_id, key, "is not an http or https URL", hint)
+    if address != f"{url.scheme}://{url.netloc}" or "@" in url.netloc:
+        refuse(provider_id, key, "has more than scheme, host and port", hint)
     if url.scheme == "http" and not is_loopback(host):
-        refuse(provider_id, "base_url", "is plain http to another machine", "an https address")
+        refuse(provider_id, key, "is plain http to another machine", "an https address")
     if not settings.tls.verify and not is_loopback(host):
         refuse(provider_id, "tls.verify", "is false for another machine", "true, and tls.ca_file to its authority")
 
 
-def _explain(settings_type: type[ProviderSettings], provider_id: str, text: str) -> str:
+def _explain(settings_type: type[CommonSettings], provider_id: str, text: str) -> str:
     """Turn msgspec's refusal into ours: `Expected `int`, got `str` - at `$.settle_ms`` names a key we can explain."""
     parent = ""
     if found := _AT_KEY.match(text):
@@ -195,12 +212,12 @@ def _explain(settings_type: type[ProviderSettings], provider_id: str, text: str)
     return f"providers.{provider_id}.{parent}: {problem}; set it to {_hint(settings_type, parent)}"
 
 
-def _known_keys(settings_type: type[ProviderSettings], parent: str) -> tuple[str, ...]:
+def _known_keys(settings_type: type[CommonSettings], parent: str) -> tuple[str, ...]:
     nested = {"tls": TlsSettings, "recon": ReconSettings}.get(parent, settings_type)
     return nested.__struct_fields__
 
 
-def _hint(settings_type: type[ProviderSettings], key: str) -> str:
+def _hint(settings_type: type[CommonSettings], key: str) -> str:
     """What a key must be: the description written beside its type."""
     nested, _, last = key.rpartition(".")
     owner = {"tls": TlsSettings, "recon": ReconSettings}.get(nested, settings_type)

@@ -21,7 +21,11 @@ class RowType(StrEnum):
 
 
 class StatementRow(Struct, frozen=True):
-    """One financial event. `line` counts from 1; `at` has the provider's offset; `cents` the provider's sign."""
+    """One financial event. `line` counts from 1; `at` has the provider's offset; `cents` the provider's sign.
+
+    What a provider's file does not tell is empty or 0. `status` is the provider's word, where a row can be anything but
+    final.
+    """
 
     line: int
     provider_ref: str
@@ -31,7 +35,11 @@ class StatementRow(Struct, frozen=True):
     cents: int
     at: datetime
     store: str
-    terminal: str
+    terminal: str = ""
+    product: str = ""
+    fee_cents: int = 0
+    commission_cents: int = 0
+    status: str = ""
 
 
 class BadLine(Struct, frozen=True):

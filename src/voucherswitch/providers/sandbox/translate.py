@@ -4,12 +4,10 @@ Money is cents on both sides. Every `from_…` returns only what the answer prov
 asked, or that lacks the voucher, is OutcomeUnknown with the alert `bad_answer`, never a decline.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from voucherswitch.message.codes import ErrorType, ReversalReason
 from voucherswitch.message.orders import (
@@ -27,15 +25,24 @@ from voucherswitch.message.outcomes import (
     AdviceResult,
     Approved,
     Declined,
-    NotSent,
     Outcome,
     OutcomeUnknown,
     Pending,
     Refused,
 )
 from voucherswitch.message.parties import Voucher
-from voucherswitch.providers.contract.alerts import BAD_ANSWER
-from voucherswitch.providers.contract.families import UNLISTED, Meaning, safe_code, safe_message, safe_reference
+from voucherswitch.providers.contract.answers import (
+    BadAnswer,
+    Rules,
+    bad_advice,
+    bad_answer,
+    check,
+    decoded,
+    in_doubt,
+    not_found,
+    secrets_of,
+)
+from voucherswitch.providers.contract.families import UNLISTED, safe_code, safe_message, safe_reference
 from voucherswitch.providers.contract.provider_time import utc_text
 from voucherswitch.providers.contract.transport.http import HttpAnswer
 from voucherswitch.providers.sandbox.errors import NOT_FOUND, ToAdvice, line_for
@@ -65,25 +72,6 @@ _LIVE: Final = frozenset({"PROVISIONED", "CONFIRMED", "REDEEMED", "REDEEM_CONFIR
 _MOVED: Final = frozenset({"AUTHORISED", "CONFIRMED"})
 
 _encode: Final = msgspec.json.Encoder().encode
-T = TypeVar("T")
-
-
-class Rules(Struct, frozen=True):
-    """What of the settings decides how an answer is read."""
-
-    pin_pattern: re.Pattern[str]
-    code_map: Mapping[str, Meaning]
-    settle_ms: int
-
-
-class BadAnswer(Exception):  # noqa: N818 (a finding about the peer's answer, not a fault of ours)
-    """A success that proves nothing. The text says which check failed and quotes nothing of the answer."""
-
-
-def secrets_of(order: Order) -> tuple[str, ...]:
-    """The code and the PIN that an order carries, so that they can be kept out of all that is shown."""
-    found = (getattr(order, "voucher_code", None), getattr(order, "voucher_pin", None))
-    return tuple(secret for secret in found if secret)
 
 
 # Orders -> bodies
@@ -160,13 +148,6 @@ def from_retry(answer: HttpAnswer, order: ProvisionOrder, rules: Rules) -> Outco
     return in_doubt(_outcome(answer, order, rules, {200, 201, 202}, lambda body: _issued(body, order, rules)))
 
 
-def in_doubt(outcome: Outcome) -> Outcome:
-    """An earlier message was sent: "not sent" can be said of a later one, never of the request."""
-    if isinstance(outcome, NotSent):
-        return OutcomeUnknown(outcome.error_type, outcome.provider_code, outcome.provider_message, outcome.alert)
-    return outcome
-
-
 def from_status(answer: HttpAnswer, order: StatusOrder, rules: Rules) -> Outcome:
     """Read what became of an earlier provision."""
     return _resolved(answer, order, rules, lambda body: _issued(body, order, rules))
@@ -195,9 +176,9 @@ def from_products(answer: HttpAnswer) -> tuple[ProviderProduct, ...] | OutcomeUn
         error = _error(answer)
         return OutcomeUnknown(provider_code=safe_code(error.code), provider_message=safe_message(error.message))
     try:
-        listed = _decoded(answer.body, ProductList).products
+        listed = decoded(answer.body, ProductList).products
     except BadAnswer as finding:
-        return _bad(finding)
+        return bad_answer(finding)
     return tuple(
         ProviderProduct(
             product=product.product_id,
@@ -215,11 +196,11 @@ def from_advice(answer: HttpAnswer, order: AdviceOrder, rules: Rules, *, reversa
     """Read the answer to a confirmation or reversal: 202 takes it, also when it had its effect before."""
     if answer.status == 202:
         try:
-            echo = _decoded(answer.body, AdviceAnswer)
-            _check(echo.request_id == order.request_id, "the answer is about another request")
-            _check(echo.advice_id == order.advice_id, "the answer is about another advice")
+            echo = decoded(answer.body, AdviceAnswer)
+            check(echo.request_id == order.request_id, "the answer is about another request")
+            check(echo.advice_id == order.advice_id, "the answer is about another advice")
         except BadAnswer as finding:
-            return Pending(cause=str(finding), alert=BAD_ANSWER)
+            return bad_advice(finding)
         return Acknowledged()
     error = _error(answer)
     line = line_for(answer.status, error.code, rules.code_map)
@@ -242,7 +223,7 @@ def _outcome(
         try:
             return read(answer.body)
         except BadAnswer as finding:
-            return _bad(finding)
+            return bad_answer(finding)
     error = _error(answer)
     meaning = line_for(answer.status, error.code, rules.code_map).request
     return meaning.outcome(error.code, error.message, secrets_of(order))
@@ -253,30 +234,29 @@ def _resolved(answer: HttpAnswer, order: StatusOrder, rules: Rules, read: Callab
     if answer.status == 200:
         return _outcome(answer, order, rules, {200}, read)
     error = _error(answer)
-    if (answer.status, error.code) == NOT_FOUND and order.sent_ms_ago >= rules.settle_ms:
-        return NotSent(ErrorType.UPSTREAM_UNAVAILABLE, safe_code(error.code), safe_message(error.message))
-    # Too early to be proof: the request may still be on its way in.
+    if (answer.status, error.code) == NOT_FOUND:
+        return not_found(order, rules.settle_ms, error.code, error.message)
     alert = line_for(answer.status, error.code, {}).request.alert
     return OutcomeUnknown(UNLISTED.error_type, safe_code(error.code), safe_message(error.message), alert)
 
 
 def _issued(body: bytes, order: ProvisionOrder | StatusOrder, rules: Rules) -> Outcome:
-    found = _decoded(body, VoucherObject)
-    _check(found.request_id == order.request_id, "the answer is about another request")
+    found = decoded(body, VoucherObject)
+    check(found.request_id == order.request_id, "the answer is about another request")
     if found.state == "PENDING":
         return OutcomeUnknown(ErrorType.VOUCHER_STATUS_UNKNOWN, provider_message="PENDING")
     if found.state in _GONE:
         return Declined(ErrorType.TRANSACTION_DECLINED, provider_message=found.state)
-    _check(found.state in _LIVE, "the voucher's state is unknown to us")
+    check(found.state in _LIVE, "the voucher's state is unknown to us")
     part = found.voucher
     if part is None:
         raise BadAnswer("the answer holds no voucher")
-    _check(part.value_cents == order.amount_cents, "the value is not the amount that was asked for")
+    check(part.value_cents == order.amount_cents, "the value is not the amount that was asked for")
     voucher = _voucher(part, rules)
     if voucher is None:
         raise BadAnswer("the answer holds no code, or one of the wrong shape")
     if isinstance(order, ProvisionOrder):
-        _check(order.voucher_code in (None, voucher.code), "the code is not the one that was asked for")
+        check(order.voucher_code in (None, voucher.code), "the code is not the one that was asked for")
     return Approved(
         approved_cents=part.value_cents,
         balance_cents=part.balance_cents,
@@ -287,16 +267,16 @@ def _issued(body: bytes, order: ProvisionOrder | StatusOrder, rules: Rules) -> O
 
 
 def _moved(body: bytes, request_id: str, amount_cents: int, kind: str) -> Outcome:
-    found = _decoded(body, MovementObject)
-    _check(found.request_id == request_id, "the answer is about another request")
-    _check(found.kind == kind, "the answer is about another kind of request")
+    found = decoded(body, MovementObject)
+    check(found.request_id == request_id, "the answer is about another request")
+    check(found.kind == kind, "the answer is about another kind of request")
     if found.state == "REVERSED":
         return Declined(ErrorType.TRANSACTION_DECLINED, provider_message=found.state)
-    _check(found.state in _MOVED, "the state is unknown to us")
+    check(found.state in _MOVED, "the state is unknown to us")
     # 0 asks for all there is: how much that was is only in the answer.
     asked_for = found.approved_cents == amount_cents if amount_cents else found.approved_cents > 0
-    _check(asked_for, "the value is not the amount that was asked for")
-    _check(found.voucher.balance_cents >= 0, "the balance is negative")
+    check(asked_for, "the value is not the amount that was asked for")
+    check(found.voucher.balance_cents >= 0, "the balance is negative")
     return Approved(
         approved_cents=found.approved_cents,
         balance_cents=found.voucher.balance_cents,
@@ -305,16 +285,16 @@ def _moved(body: bytes, request_id: str, amount_cents: int, kind: str) -> Outcom
 
 
 def _found(body: bytes, order: LookupOrder, rules: Rules) -> Outcome:
-    found = _decoded(body, VoucherObject)
+    found = decoded(body, VoucherObject)
     part = found.voucher
     if part is None:
         raise BadAnswer("the answer holds no voucher")
     if order.voucher_code is not None:
-        _check(part.code == order.voucher_code, "the answer is about another voucher")
+        check(part.code == order.voucher_code, "the answer is about another voucher")
     elif order.serial_number is not None:
-        _check(part.serial == order.serial_number, "the answer is about another voucher")
+        check(part.serial == order.serial_number, "the answer is about another voucher")
     else:
-        _check(found.request_id == order.provision_id, "the answer is about another request")
+        check(found.request_id == order.provision_id, "the answer is about another request")
     return Approved(
         approved_cents=part.balance_cents if found.state == "CONFIRMED" else 0,
         balance_cents=part.balance_cents,
@@ -329,7 +309,7 @@ def _voucher(part: VoucherPart, rules: Rules) -> Voucher | None:
     """The voucher, if its code can be one."""
     if part.code is None or not rules.pin_pattern.fullmatch(part.code):
         return None
-    _check(part.value_cents >= part.balance_cents >= 0, "the balance is not between nothing and the value")
+    check(part.value_cents >= part.balance_cents >= 0, "the balance is not between nothing and the value")
     try:
         expires_at = None if part.expires_at is None else utc_text(part.expires_at)
     except ValueError:
@@ -346,23 +326,6 @@ def _voucher(part: VoucherPart, rules: Rules) -> Voucher | None:
 def _error(answer: HttpAnswer) -> ErrorPart:
     """The error of a refusal; an empty one when the body holds none, which no table lists."""
     try:
-        return _decoded(answer.body, ErrorObject).error
+        return decoded(answer.body, ErrorObject).error
     except BadAnswer:
         return ErrorPart(code="")
-
-
-def _decoded(body: bytes, kind: type[T]) -> T:
-    # The decoder's own text may quote the body, and with it a PIN. Nesting without end is an attack or an accident.
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise BadAnswer("the answer cannot be read") from None
-
-
-def _check(holds: bool, finding: str) -> None:
-    if not holds:
-        raise BadAnswer(finding)
-
-
-def _bad(finding: BadAnswer) -> OutcomeUnknown:
-    return OutcomeUnknown(provider_message=str(finding), alert=BAD_ANSWER)

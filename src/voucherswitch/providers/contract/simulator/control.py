@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Struct
 
-from voucherswitch.providers.contract.simulator.faults import Fault
+from voucherswitch.providers.contract.simulator.faults import KINDS, Fault
 from voucherswitch.providers.contract.simulator.frame import SimulatorFrame
 from voucherswitch.providers.contract.simulator.provider import ControlError
 from voucherswitch.providers.contract.simulator.recon import (
@@ -72,15 +72,24 @@ class ControlApi:
 
     def _handle(self, request: Request, connection: Connection) -> None:
         path, _, query = request.target.partition("?")
-        call = self._calls.get((request.method, path), _no_such_call)
+        call = self._calls.get((request.method, path))
         try:
-            result = call(request.body, dict(parse_qsl(query)))
+            if call is None:
+                result = self._own_call(request, path, dict(parse_qsl(query)))
+            else:
+                result = call(request.body, dict(parse_qsl(query)))
         except ControlError as error:
             result = Result(error.status, {"error": str(error)})
         except (msgspec.MsgspecError, ValueError) as error:
             result = Result(400, {"error": str(error)})
         body = result.body if isinstance(result.body, bytes) else msgspec.json.encode(result.body)
         connection.reply(result.status, body, result.content_type, result.headers)
+
+    def _own_call(self, request: Request, path: str, query: dict[str, str]) -> Result:
+        """A call that only this provider has: `/__sim/keys`, `/__sim/tokens/expire`, `/__sim/stock`."""
+        wanted: dict[str, Any] = _decoded(request.body or b"{}", dict[str, Any]) if request.method == "POST" else query
+        frame = self._frame
+        return Result(200, frame.provider.control(request.method, path, wanted, frame.clock.now()))
 
     def _reset(self, _body: bytes, _query: dict[str, str]) -> Result:
         self._frame.reset()
@@ -102,6 +111,9 @@ class ControlApi:
 
     def _add_fault(self, body: bytes, _query: dict[str, str]) -> Result:
         fault = _decoded(body, Fault)
+        if fault.kind not in KINDS | self._frame.provider.own_faults:
+            own = ", ".join(sorted(KINDS | self._frame.provider.own_faults))
+            raise ControlError(400, f"kind must be one of {own}")
         known = self._frame.provider.operations
         if fault.op not in known and fault.op not in ("*", "auth"):
             raise ControlError(400, f"op must be one of *, auth, {', '.join(sorted(known))}")
@@ -166,10 +178,6 @@ class ControlApi:
             raise ControlError(409, str(error)) from error
         disposition = f'Content-Disposition: attachment; filename="{name}"\r\n'.encode()
         return Result(200, text.encode(), disposition, b"text/csv; charset=utf-8")
-
-
-def _no_such_call(_body: bytes, _query: dict[str, str]) -> Result:
-    raise ControlError(404, "this simulator has no such control call")
 
 
 def _decoded(body: bytes, kind: type[T]) -> T:

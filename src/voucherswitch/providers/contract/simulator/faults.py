@@ -1,14 +1,14 @@
 """The faults that tests order: which request gets which, and how often (providers.md B.12)."""
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
 FAULTS_MAX: Final = 1_000
 BODY_BYTES_MAX: Final = 64 * 1024 * 1024  # of an oversize answer
 
-Kind = Literal[
+CommonKind = Literal[
     "delay",
     "late",
     "late_processing",
@@ -32,6 +32,7 @@ Kind = Literal[
     "slow_bytes",
     "refuse_connect",
 ]
+KINDS: Final = frozenset(get_args(CommonKind))
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
@@ -62,9 +63,9 @@ ANY: Final = Match()
 
 
 class Fault(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """What happens to the requests that match."""
+    """What happens to the requests that match. `kind` is one of `KINDS` or of the provider's own."""
 
-    kind: Kind
+    kind: str
     op: str = "*"
     times: Count = 1
     skip: Count = 0

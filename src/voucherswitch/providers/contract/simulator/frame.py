@@ -104,7 +104,7 @@ class SimulatorFrame:
                 entry.fault_id = "script"
         if fault is None:
             reply = self._process(exchange, entry)
-            connection.reply(reply.status, reply.body, reply.content_type)
+            connection.reply(reply.status, reply.body, reply.content_type, reply.headers)
         else:
             self._perform(fault, exchange, entry, connection)
 
@@ -177,6 +177,9 @@ class SimulatorFrame:
                 reply = msgspec.structs.replace(reply, body=reply.body[: len(reply.body) // 2] + b"\x00<<")
             elif fault.kind == "oversize":
                 reply = msgspec.structs.replace(reply, body=reply.body.ljust(params.bytes or OVERSIZE_BYTES))
+        elif fault.kind in self.provider.own_faults:
+            reply = self.provider.own_fault(exchange, fault, self.clock.now())
+            entry.processed = reply.status < 300
         else:
             reply = self.provider.spoil(self._process(exchange, entry), fault)
         entry.status = reply.status
@@ -185,10 +188,12 @@ class SimulatorFrame:
     # Getting it onto the wire
 
     def _send(self, reply: Reply, connection: Connection) -> None:
-        connection.reply(reply.status, reply.body, reply.content_type)
+        connection.reply(reply.status, reply.body, reply.content_type, reply.headers)
 
     def _rendered(self, reply: Reply) -> bytes:
-        return render(reply.status, reply.body, reply.content_type, self.clock.http_date(self.clock.now()))
+        return render(
+            reply.status, reply.body, reply.content_type, self.clock.http_date(self.clock.now()), reply.headers
+        )
 
     def _slowly(self, reply: Reply, milliseconds: float, connection: Connection) -> None:
         whole = self._rendered(reply)

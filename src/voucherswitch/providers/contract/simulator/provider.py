@@ -17,6 +17,7 @@ class Reply(Struct, frozen=True):
     status: int
     body: bytes
     content_type: bytes = JSON_TYPE
+    headers: bytes = b""  # whole lines, each with its line end; a `Date` of its own replaces the clock's
 
 
 class Exchange(Struct):
@@ -52,11 +53,12 @@ class ProviderSimulator(Protocol):
     """One provider's protocol and books. Every method is synchronous: a simulated provider does one thing at a time."""
 
     operations: frozenset[str]  # every name that a fault's `op` may have, besides `auth` and `*`
+    own_faults: frozenset[str]  # fault kinds beyond the common ones
 
     def read(self, request: Request) -> Exchange:
         """Recognise a request; changes nothing."""
 
-    def script(self, exchange: Exchange, now: float) -> Fault | None:
+    def script(self, exchange: Exchange, now: float, /) -> Fault | None:
         """The scripted fault of this request, if it has one; called once per request that no ordered fault took."""
 
     def answer(self, exchange: Exchange, now: float) -> Reply:
@@ -67,6 +69,9 @@ class ProviderSimulator(Protocol):
     def spoil(self, reply: Reply, fault: Fault) -> Reply:
         """Make an answer wrong: `wrong_amount`, `wrong_reference`, `no_pin` or `bad_pin`."""
 
+    def own_fault(self, exchange: Exchange, fault: Fault, now: float, /) -> Reply:
+        """Answer a request that met one of `own_faults`, having processed it or not."""
+
     def reset(self) -> None:
         """Forget everything and reload the fixtures; profiles stay."""
 
@@ -75,5 +80,10 @@ class ProviderSimulator(Protocol):
     def seed(self, wanted: Mapping[str, Any], now: float) -> dict[str, Any]: ...
     def world_event(self, code: str, event: str, now: float) -> dict[str, Any]: ...
     def set_float(self, cents: int) -> None: ...
-    def set_profile(self, wanted: Mapping[str, Any]) -> dict[str, Any]: ...
+    def set_profile(self, wanted: Mapping[str, Any], /) -> dict[str, Any]: ...
     def recon_day(self, day: date) -> ReconDay: ...
+    def control(self, method: str, path: str, wanted: Mapping[str, Any], now: float, /) -> Any:
+        """A control call that only this provider has, such as `POST /__sim/keys`; its answer is sent as JSON.
+
+        `wanted` is the body of a POST, else the query. Raises `ControlError` 404 for a call it does not have.
+        """

@@ -186,7 +186,11 @@ _HEADS: dict[tuple[int, bytes], bytes] = {}
 
 
 def render(status: int, body: bytes, content_type: bytes, date: bytes, headers: bytes = b"") -> bytes:
-    """An answer as it goes over the wire. `headers` are whole lines, each with its line end."""
+    """An answer as it goes over the wire. `headers` are whole lines, each with its line end; `date` is the clock's
+    unless they hold another."""
+    if headers.startswith(b"Date: "):
+        own, _, headers = headers.partition(b"\r\n")
+        date = own.removeprefix(b"Date: ")
     head = _HEADS.get((status, content_type))
     if head is None:
         phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Status"

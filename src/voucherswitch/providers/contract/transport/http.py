@@ -26,6 +26,7 @@ from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.connector import Call
 from voucherswitch.providers.contract.settings import ProviderSettings, refuse
 from voucherswitch.providers.contract.transport.masking import Mask, unreadable, without_secrets
+from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
 
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -42,20 +43,6 @@ class HttpAnswer(Struct, frozen=True):
         return _header(self.headers, name)
 
 
-class NoConnection(Struct, frozen=True):
-    """Proved: no byte of the request left this machine."""
-
-    cause: str
-
-
-class NoAnswer(Struct, frozen=True):
-    """The request, or a part of it, may have arrived; no usable answer came. `alert`: an unusable one did."""
-
-    cause: str
-    alert: str | None = None
-    status: int | None = None
-
-
 HttpResult: TypeAlias = HttpAnswer | NoConnection | NoAnswer
 
 
@@ -66,17 +53,24 @@ class HttpTransport:
         provider_id: names the peer in every leg.
         settings: addresses, bounds and certificates.
         mask: makes bodies safe to keep.
-        default_headers: sent with every request. They are never recorded, so credentials belong here.
+        default_headers: sent with every request. They are never recorded, so credentials belong here. So are those of
+            one exchange (`headers` of `send`), where signatures belong.
+        base_url: where the messages go; None: to the settings' own. For providers with more than one address.
 
     Raises:
         ProviderSettingsError: a certificate file cannot be read or used.
     """
 
     def __init__(
-        self, provider_id: str, settings: ProviderSettings, mask: Mask, default_headers: Mapping[str, str] = NO_HEADERS
+        self,
+        provider_id: str,
+        settings: ProviderSettings,
+        mask: Mask,
+        default_headers: Mapping[str, str] = NO_HEADERS,
+        base_url: str | None = None,
     ) -> None:
         self._peer = provider_id
-        self._base_url = settings.base_url
+        self._base_url = base_url or settings.base_url
         self._mask = mask
         self._total_s = settings.total_timeout_ms / 1000
         self._wait_s = settings.connection_wait_ms / 1000

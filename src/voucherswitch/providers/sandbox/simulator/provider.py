@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from voucherswitch.providers.contract.simulator.faults import Fault
-from voucherswitch.providers.contract.simulator.provider import Exchange, Reply
+from voucherswitch.providers.contract.simulator.provider import ControlError, Exchange, Reply
 from voucherswitch.providers.contract.simulator.recon import ReconDay
 from voucherswitch.providers.contract.simulator.wire import Request
 from voucherswitch.providers.sandbox.simulator import calls, movements, vouchers, world
@@ -52,6 +52,7 @@ class SandboxProvider:
     """The sandbox's protocol and books."""
 
     operations = calls.NAMES
+    own_faults: frozenset[str] = frozenset()
 
     def __init__(self, profile: Profile, float_cents: int = FLOAT_CENTS) -> None:
         self.book = Book(float_cents)
@@ -230,6 +231,12 @@ class SandboxProvider:
         current: dict[str, Any] = msgspec.to_builtins(self.profile)
         self.profile = msgspec.convert(current | dict(wanted), Profile)
         return current | dict(wanted)
+
+    def own_fault(self, _exchange: Exchange, fault: Fault, _now: float) -> Reply:
+        raise NotImplementedError(fault.kind)
+
+    def control(self, _method: str, _path: str, _wanted: Mapping[str, Any], _now: float) -> Any:
+        raise ControlError(404, "this simulator has no such control call")
 
     def recon_day(self, day: date) -> ReconDay:
         return recon_day(self.book, day)
