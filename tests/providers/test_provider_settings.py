@@ -41,7 +41,7 @@ def test_defaults_are_those_of_the_section() -> None:
         ({"base_url": "https://provider.example", "tls": {"verify": False}}, r"tls\.verify is false for another mach"),
         ({"tls": {"verify": "no"}}, r"tls\.verify: expected bool, got str; set it to true; false is for loopback only"),
         ({"tls": {"cafile": "x"}}, r"tls\.cafile is not a setting; .* ca_file, verify, client_cert"),
-        ({"read_timeout": 5}, r"read_timeout is not a setting; remove it or set one of connect_timeout_ms, read_timeout_ms"),
+        ({"read_timeout": 5}, r"read_timeout is not a setting; remove it or set one of connect_timeout_ms"),
         ({"read_timeout_ms": "5"}, r"read_timeout_ms: expected int, got str; set it to a whole number of millisec"),
         ({"read_timeout_ms": 0}, r"read_timeout_ms: expected int >= 1; set it to"),
         ({"max_response_bytes": 0}, r"max_response_bytes: expected int >= 1"),
