@@ -5,8 +5,8 @@ import pytest
 from docs.doc_pages import page, rows
 from voucherswitch.catalogue import sandbox
 from voucherswitch.providers.contract.simulator.running import CONTROL_PORT_ABOVE
+from voucherswitch.providers.registry import simulator_port
 from voucherswitch.providers.sandbox.simulator.products import DECLINES, TRANSPORT
-from voucherswitch.providers.simulators import DEFAULT_PORTS
 
 PAGE = page("docs/howto/sandbox.md")
 
@@ -30,4 +30,4 @@ def test_every_script_by_amount_has_a_row() -> None:
 def test_who_and_where_is_named() -> None:
     for named in (sandbox.ORIGINATOR_ID, sandbox.MOBITALK, sandbox.SETTLEMENT.id):
         assert f"`{named}`" in PAGE.text
-    assert f"127.0.0.1:{DEFAULT_PORTS['sandbox'] + CONTROL_PORT_ABOVE}" in PAGE.text
+    assert f"127.0.0.1:{simulator_port('sandbox') + CONTROL_PORT_ABOVE}" in PAGE.text

@@ -6,15 +6,15 @@ import pytest
 import pytest_asyncio
 
 from providers.provider_support import Sandbox, settings_of
-from voucherswitch.providers.sandbox.connector import SandboxConnector, sandbox_connector
-from voucherswitch.providers.sandbox.simulator import API_KEY, SandboxSimulator
+from voucherswitch.providers.sandbox.connector import SandboxConnector, connect
+from voucherswitch.providers.sandbox.simulator import API_KEY, SandboxSimulator, start
 
 
 @pytest_asyncio.fixture(scope="session")
 async def running_sandbox() -> AsyncIterator[tuple[SandboxSimulator, SandboxConnector]]:
     """One sandbox and one connector for all tests: building a client's TLS set-up takes longer than a test."""
-    async with SandboxSimulator.start() as simulator:
-        connector = sandbox_connector("sandbox", settings_of(simulator))
+    async with start() as simulator:
+        connector = connect("sandbox", settings_of(simulator))
         yield simulator, connector
         await connector.close()
 

@@ -16,7 +16,7 @@ from voucherswitch.message.outcomes import Approved, Outcome
 from voucherswitch.message.parties import Store, Voucher
 from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.connector import Call
-from voucherswitch.providers.sandbox.connector import SandboxConnector, sandbox_connector
+from voucherswitch.providers.sandbox.connector import SandboxConnector, connect
 from voucherswitch.providers.sandbox.simulator import API_KEY, SandboxSimulator
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ class Sandbox:
 
     def with_settings(self, **settings: object) -> SandboxConnector:
         """Another connector to the same sandbox; closed when the test ends."""
-        connector = sandbox_connector("sandbox", settings_of(self.simulator) | settings)
+        connector = connect("sandbox", settings_of(self.simulator) | settings)
         self.connectors.append(connector)
         return connector
 

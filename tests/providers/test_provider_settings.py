@@ -7,7 +7,7 @@ from voucherswitch.providers.contract.capabilities import Capabilities, Support
 from voucherswitch.providers.contract.connector import ProviderSettingsError
 from voucherswitch.providers.contract.families import Family, Meaning
 from voucherswitch.providers.contract.settings import override_capabilities, read_settings
-from voucherswitch.providers.registry import CONNECTORS, build
+from voucherswitch.providers.registry import build, capabilities
 from voucherswitch.providers.sandbox.capabilities import CAPABILITIES
 from voucherswitch.providers.sandbox.settings import SandboxSettings
 
@@ -125,8 +125,8 @@ async def test_the_registry_builds_by_name_and_names_what_it_knows() -> None:
 
 
 def test_the_registry_has_the_capability_record_of_each_connector() -> None:
-    assert isinstance(CONNECTORS["sandbox"].capabilities, Capabilities)
-    record = CONNECTORS["sandbox"].capabilities
+    record = capabilities("sandbox")
+    assert isinstance(record, Capabilities)
     natives = [name for name in record.__struct_fields__ if getattr(record, name) is Support.NATIVE]
     assert len(natives) == 15
     assert (record.client_chosen_code, record.partial_redeem, record.tender_first) == (True, True, False)

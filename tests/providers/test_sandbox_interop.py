@@ -36,7 +36,7 @@ from voucherswitch.message.outcomes import (
     Refused,
 )
 from voucherswitch.message.trace import LegOutcome
-from voucherswitch.providers.sandbox.connector import sandbox_connector
+from voucherswitch.providers.sandbox.connector import connect
 from voucherswitch.providers.sandbox.errors import TABLE
 
 SETTLED = 10**9
@@ -437,6 +437,6 @@ async def test_a_deadline_in_the_past_is_not_sent(sandbox: Sandbox) -> None:
 
 async def test_two_connectors_of_one_provider_do_not_share_anything(sandbox: Sandbox) -> None:
     """Settings can change while calls are under way: the old connector ends without the new one noticing."""
-    old = sandbox_connector("sandbox", {"base_url": sandbox.simulator.url, "api_key": "old", "default_outlet": "S001"})
+    old = connect("sandbox", {"base_url": sandbox.simulator.url, "api_key": "old", "default_outlet": "S001"})
     await old.close()
     assert isinstance(await sandbox.provision(), Approved)

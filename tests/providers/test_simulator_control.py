@@ -28,7 +28,7 @@ from voucherswitch.providers.contract.provider_time import SAST
 from voucherswitch.providers.contract.simulator.journal import ENTRIES_KEPT_MAX
 from voucherswitch.providers.contract.simulator.recon import FILE_FAULTS
 from voucherswitch.providers.contract.statements import RowType
-from voucherswitch.providers.sandbox.simulator import SandboxSimulator
+from voucherswitch.providers.sandbox.simulator import start
 from voucherswitch.providers.sandbox.statement import read_statement
 
 SAMPLE_TIME = "2026-03-02T14:15:16+02:00"
@@ -280,7 +280,7 @@ async def test_a_file_is_asked_for_by_its_day(sandbox: Sandbox, query: dict[str,
 
 
 async def test_files_are_written_at_one_in_the_morning_and_replaced_when_they_differ(tmp_path: Path) -> None:
-    async with SandboxSimulator.start(outbox_dir=tmp_path) as simulator:
+    async with start(outbox_dir=tmp_path) as simulator:
         control = f"{simulator.control_url}/__sim"
 
         async def clock(moment: str) -> None:
@@ -307,7 +307,7 @@ async def test_files_are_written_at_one_in_the_morning_and_replaced_when_they_di
 
 
 async def test_the_file_of_a_day_is_written_when_the_day_ends_by_itself(tmp_path: Path) -> None:
-    async with SandboxSimulator.start(outbox_dir=tmp_path) as simulator:
+    async with start(outbox_dir=tmp_path) as simulator:
         clock = simulator.frame.clock
         today = datetime.fromtimestamp(clock.now(), SAST)
         clock.advance(2 * 24 * 3_600_000)  # the timer fires, without the control call

@@ -134,9 +134,10 @@ def simulators(
 
 def simulator_ports(settings: "Settings") -> dict[str, int]:
     """The port of each simulator."""
-    from voucherswitch.providers.simulators import DEFAULT_PORTS
+    from voucherswitch.providers import registry
 
-    return {name: settings.simulator_port_base + port - SIMULATOR_PORT_BASE for name, port in DEFAULT_PORTS.items()}
+    above = settings.simulator_port_base - SIMULATOR_PORT_BASE
+    return {name: above + registry.simulator_port(name) for name in registry.names()}
 
 
 def switch_children(settings: "Settings", url: str) -> "list[Child]":

@@ -1,27 +1,30 @@
-"""The connectors this switch knows, by name. A provider of the catalogue names one of them."""
+"""The providers this switch knows: every folder beside this file that holds a connector (design §2).
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final
+Adding a provider is adding a folder. Each has the same file names, and in them the same names for what others need;
+a folder is imported when its provider is first used.
+"""
 
-from msgspec import Struct
+import pkgutil
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final
 
+from voucherswitch import providers
 from voucherswitch.providers.contract.capabilities import Capabilities
-from voucherswitch.providers.contract.connector import Connector, ConnectorFactory, ProviderSettingsError
-from voucherswitch.providers.sandbox.capabilities import CAPABILITIES as SANDBOX
-from voucherswitch.providers.sandbox.connector import sandbox_connector
+from voucherswitch.providers.contract.connector import Connector, ProviderSettingsError
+from voucherswitch.providers.contract.kit import KitProfile, Start
+from voucherswitch.providers.contract.statements import Statement
+
+_SHARED: Final = frozenset({"contract", "kit"})  # the folders that are no provider's
 
 
-class KnownConnector(Struct, frozen=True):
-    """A connector that can be named. `capabilities` is its record before a provider's settings change it."""
-
-    factory: ConnectorFactory
-    capabilities: Capabilities
-
-
-CONNECTORS: Final[Mapping[str, KnownConnector]] = MappingProxyType(
-    {"sandbox": KnownConnector(sandbox_connector, SANDBOX)}
-)
+@cache
+def names() -> tuple[str, ...]:
+    """The names that a provider of the catalogue can give as its connector, in alphabetical order."""
+    found = {module.name for module in pkgutil.iter_modules(providers.__path__) if module.ispkg} - _SHARED
+    return tuple(sorted(name for name in found if find_spec(f"{providers.__name__}.{name}.connector") is not None))
 
 
 def build(connector_name: str, provider_id: str, settings: Mapping[str, object]) -> Connector:
@@ -30,9 +33,43 @@ def build(connector_name: str, provider_id: str, settings: Mapping[str, object])
     Raises:
         ProviderSettingsError: no connector of that name, or settings it cannot work with; one line says what to set.
     """
-    known = CONNECTORS.get(connector_name)
-    if known is None:
+    if connector_name not in names():
         raise ProviderSettingsError(
-            f"providers.{provider_id}: there is no connector {connector_name!r}; set one of {', '.join(CONNECTORS)}"
+            f"providers.{provider_id}: there is no connector {connector_name!r}; set one of {', '.join(names())}"
         )
-    return known.factory(provider_id, settings)
+    connector: Connector = _part(connector_name, "connector").connect(provider_id, settings)
+    return connector
+
+
+def capabilities(name: str) -> Capabilities:
+    """A provider's capability record, before settings change it."""
+    record: Capabilities = _part(name, "capabilities").CAPABILITIES
+    return record
+
+
+def simulator(name: str) -> Start:
+    """What starts a provider's simulator."""
+    start: Start = _part(name, "simulator").start
+    return start
+
+
+def simulator_port(name: str) -> int:
+    """The port that a provider's simulator has by default."""
+    port: int = _part(name, "simulator").PORT
+    return port
+
+
+def statement_reader(name: str) -> Callable[[str, bytes], Statement]:
+    """What reads a provider's files."""
+    reader: Callable[[str, bytes], Statement] = _part(name, "statement").read_statement
+    return reader
+
+
+def kit_profile(name: str) -> KitProfile:
+    """What the conformance kit must know of a provider."""
+    profile: KitProfile = _part(name, "kit").PROFILE
+    return profile
+
+
+def _part(name: str, part: str) -> Any:
+    return import_module(f"{providers.__name__}.{name}.{part}")

@@ -2,17 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from types import MappingProxyType
 from typing import Any, Final
 
+from voucherswitch.providers import registry
 from voucherswitch.providers.contract.simulator.running import RunningSimulator
-from voucherswitch.providers.sandbox.simulator import SandboxSimulator
 
-Start = Callable[..., AbstractAsyncContextManager[RunningSimulator]]
-
-SIMULATORS: Final[Mapping[str, Start]] = MappingProxyType({"sandbox": SandboxSimulator.start})
-DEFAULT_PORTS: Final[Mapping[str, int]] = MappingProxyType({"sandbox": 9111})
 NO_PROFILES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
 
 
@@ -33,11 +29,11 @@ async def serve_simulators(
         OSError: a port is taken; the text names the address. None of them is left running.
         ValueError: no simulator of that name, or a host that is not loopback.
     """
-    if unknown := ports.keys() - SIMULATORS.keys():
-        raise ValueError(f"there is no simulator {min(unknown)!r}; there are {', '.join(SIMULATORS)}")
+    if unknown := ports.keys() - set(registry.names()):
+        raise ValueError(f"there is no simulator {min(unknown)!r}; there are {', '.join(registry.names())}")
     async with AsyncExitStack() as stack:
         running = {
-            name: await stack.enter_async_context(SIMULATORS[name](host, port, **profiles.get(name, {})))
+            name: await stack.enter_async_context(registry.simulator(name)(host, port, **profiles.get(name, {})))
             for name, port in ports.items()
         }
         if started is not None:

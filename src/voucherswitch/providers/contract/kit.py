@@ -5,7 +5,7 @@ The scenarios are the same for all providers; which of them run follows from the
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -37,6 +37,9 @@ class AdviceCase(Struct, frozen=True):
     alert: str | None = None
 
 
+Start: TypeAlias = Callable[..., AbstractAsyncContextManager[RunningSimulator]]  # of a provider's simulator
+
+
 class KitProfile(Struct, frozen=True, kw_only=True):
     """One provider, as the kit tries it.
 
@@ -53,7 +56,7 @@ class KitProfile(Struct, frozen=True, kw_only=True):
         read_statement: reads the provider's daily file.
     """
 
-    start: Callable[..., AbstractAsyncContextManager[RunningSimulator]]
+    start: Start
     settings: Callable[[RunningSimulator], Mapping[str, Any]]
     product: str
     amount_cents: int = 10_000

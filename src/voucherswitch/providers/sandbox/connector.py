@@ -183,7 +183,7 @@ class SandboxConnector:
         return self._settings.store_code(store.merchant_id, store.terminal_id)
 
 
-def sandbox_connector(provider_id: str, settings: Mapping[str, object]) -> SandboxConnector:
+def connect(provider_id: str, settings: Mapping[str, object]) -> SandboxConnector:
     """Build the connector from a provider's settings.
 
     Raises:
