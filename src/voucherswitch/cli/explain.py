@@ -46,8 +46,8 @@ def explain(
     """Say in words what happened to a request, and what is open.
 
     What came, what was sent, what was answered, what is still owed; from the journal alone. Without an ID it lists
-    everything unresolved: requests whose outcome nobody knows, and advices that a provider refused. Exit code 3:
-    the journal knows nothing by that name.
+    everything unresolved: requests whose outcome nobody knows, advices that a provider refused, and money at risk
+    because a provider takes no reversals. Exit code 3: the journal knows nothing by that name.
 
     \b
     Examples:
@@ -207,6 +207,7 @@ def _print_unresolved(now: datetime, found: "Unresolved", *, as_json: bool) -> N
             {
                 "unresolved": [plain(record) | plain(words.open_meaning(record)) for record in found.records],
                 "parked_advices": [plain(item) | {"text": words.advice_text(item, now)} for item in found.parked],
+                "money_at_risk": found.at_risk,
             }
         )
         return
@@ -229,7 +230,15 @@ def _print_unresolved(now: datetime, found: "Unresolved", *, as_json: bool) -> N
             (item.advice_id, item.kind, item.provider_id, item.request_id, item.last_error) for item in found.parked
         ]
         print_table(("Advice", "Kind", "Provider", "Request", "Why"), parked, empty="")
-    if not found.records and not found.parked:
-        print("Nothing is unresolved: every outcome is known, and no advice is parked.")
+    if found.at_risk:
+        print(f"Money at risk, reversed here and not at the provider, which takes no reversals: {len(found.at_risk)}")
+        risks = [
+            (item.request_id, item.kind, rand(item.amount_cents), item.provider_id, item.voucher_serial,
+             when(item.since))
+            for item in found.at_risk
+        ]  # fmt: skip
+        print_table(("Request", "Kind", ">Amount", "Provider", "Serial", "Since"), risks, empty="")
+    if not found.records and not found.parked and not found.at_risk:
+        print("Nothing is unresolved: every outcome is known, no advice is parked, and no money is at risk.")
     else:
         print("More about one of them: voucherswitch explain ID")

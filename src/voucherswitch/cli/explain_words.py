@@ -10,7 +10,7 @@ from voucherswitch.cli.amounts import rand
 from voucherswitch.cli.output import lasting, when
 from voucherswitch.journal.reports import AdviceReport, LegReport, OpenRecord, RecordReport, RefusalReport, Story
 from voucherswitch.message.refusals import RecordedRefusal
-from voucherswitch.message.states import AdviceState, Kind, State, VoucherState
+from voucherswitch.message.states import AdviceKind, AdviceState, Kind, State, VoucherState
 from voucherswitch.message.trace import Direction, LegOutcome
 
 DID: Final = {Kind.PROVISION: "issued", Kind.REDEMPTION: "redeemed", Kind.REFUND: "refunded"}
@@ -106,7 +106,8 @@ def advice_text(advice: AdviceReport, now: datetime) -> str:
             taken = lasting((advice.finished_at - advice.created_at).total_seconds()) if advice.finished_at else "?"
             return f"{name}: delivered to {provider} after {taken}, {_times(advice.attempts)}"
         case AdviceState.CONSUMED:
-            return f"{name}: {provider} takes no such advice, so it is kept and never sent"
+            risk = "; money at risk until the provider's file settles it" if at_risk(advice) else ""
+            return f"{name}: {provider} takes no such advice, so it is kept and never sent{risk}"
         case AdviceState.PARKED:
             return (
                 f"{name}: parked, {provider} {advice.last_error or 'refused it'}; somebody must decide "
@@ -120,6 +121,11 @@ def advice_text(advice: AdviceReport, now: datetime) -> str:
             return f"{name}: ended by an operator"
         case _:
             assert_never(advice.state)
+
+
+def at_risk(advice: AdviceReport) -> bool:
+    """Whether a provider may hold sold or redeemed what was reversed here, because it takes no reversals."""
+    return advice.state is AdviceState.CONSUMED and advice.kind is AdviceKind.REVERSAL
 
 
 def owed(advices: Sequence[AdviceReport]) -> list[AdviceReport]:

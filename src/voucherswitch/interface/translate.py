@@ -1,5 +1,6 @@
 """Interface messages <-> the switch's own words. Pure: no I/O, no clock, no log."""
 
+import re
 from uuid import UUID
 
 from msgspec import UNSET
@@ -28,7 +29,7 @@ from voucherswitch.interface.models import (
     Voucher,
     VoucherLookupResponse,
 )
-from voucherswitch.interface.slip import slip
+from voucherswitch.interface.slip import slip, with_change
 from voucherswitch.message import parties
 from voucherswitch.message.answers import Answer
 from voucherswitch.message.codes import ZAR, ReversalReason
@@ -37,6 +38,8 @@ from voucherswitch.security.masking import without_pins
 from voucherswitch.switch.advise import Advice
 from voucherswitch.switch.lookup import FoundVoucher
 from voucherswitch.switch.requests import Provision, Redemption, Refund
+
+_ZA_NUMBER = re.compile(r"\+?(27[0-9]{9})")
 
 
 def to_provision(request: ProvisionRequest) -> Provision:
@@ -62,7 +65,7 @@ def to_provision(request: ProvisionRequest) -> Provision:
             )
             for tender in request.tenders or ()
         ),
-        msisdn=request.recipient.msisdn if request.recipient is not None else None,
+        msisdn=None if request.recipient is None else _msisdn(request.recipient.msisdn),
     )
 
 
@@ -80,6 +83,7 @@ def to_redemption(request: RedemptionRequest) -> Redemption:
         body=without_pins(request),
         voucher_code=request.voucher.code,
         voucher_pin=pin.pin if isinstance(pin, PinClear) else None,
+        msisdn=None if request.customer is None else _msisdn(request.customer.msisdn),
     )
 
 
@@ -162,7 +166,7 @@ def redemption_response(request: RedemptionRequest, answer: Answer) -> Redemptio
         settlement_entity=_institution(answer.settlement),
         receiver=_institution(answer.receiver),
         third_party_identifiers=_identifiers(request, answer),
-        slip_data=request.slip_data,
+        slip_data=with_change(request.slip_data, answer),
         basket_ref=request.basket_ref,
         tran_type=request.tran_type,
         src_acc_type=request.src_acc_type,
@@ -187,7 +191,7 @@ def refund_response(request: RefundRequest, answer: Answer) -> RefundResponse:
         settlement_entity=_institution(answer.settlement),
         receiver=_institution(answer.receiver),
         third_party_identifiers=_identifiers(request, answer),
-        slip_data=request.slip_data,
+        slip_data=with_change(request.slip_data, answer),
         basket_ref=request.basket_ref,
         tran_type=request.tran_type,
         src_acc_type=request.src_acc_type,
@@ -296,6 +300,12 @@ def _amounts(asked: Amounts | None, answer: Answer) -> Amounts:
         balance_amount=balance or asked.balance_amount,
         additional_amounts=asked.additional_amounts,
     )
+
+
+def _msisdn(text: str | None) -> str | None:
+    """A South African number as providers take it, `27821234567`; another country's is not passed on."""
+    found = _ZA_NUMBER.fullmatch(text or "")
+    return None if found is None else found[1]
 
 
 def _echoed(voucher: Voucher) -> Voucher:

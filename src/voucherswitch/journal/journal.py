@@ -88,8 +88,8 @@ class Journal:
             records = await self._open_transactions.send(
                 request_id,
                 (request_id, opening.originator_id, opening.single, opening.receiver_id, opening.product_id,
-                 opening.provider_id, opening.provider_product, opening.amount_cents, opening.currency, sealed, token,
-                 opening.call_ms),
+                 opening.provider_id, opening.provider_product, opening.store.merchant_id, opening.store.terminal_id,
+                 opening.amount_cents, opening.currency, sealed, token, opening.call_ms),
             )  # fmt: skip
         else:
             records = await self._open_movement(opening, sealed, token)
@@ -106,9 +106,9 @@ class Journal:
             return await self._open_movements.send(
                 opening.request_id,
                 (opening.request_id, opening.generation, int(opening.kind), opening.originator_id, opening.single,
-                 opening.receiver_id, opening.provider_id, opening.provider_product, opening.amount_cents,
-                 opening.currency, opening.fingerprint, sealed, token, opening.call_ms, opening.redemption_id,
-                 opening.redemption_generation, opening.voucher_states),
+                 opening.receiver_id, opening.provider_id, opening.provider_product, opening.store.merchant_id,
+                 opening.store.terminal_id, opening.amount_cents, opening.currency, opening.fingerprint, sealed, token,
+                 opening.call_ms, opening.redemption_id, opening.redemption_generation, opening.voucher_states),
             )  # fmt: skip
         except asyncpg.UniqueViolationError:
             return ()

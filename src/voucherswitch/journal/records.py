@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from voucherswitch.message.parties import Store
 from voucherswitch.message.refusals import RecordedRefusal
 from voucherswitch.message.states import AdviceKind, AdviceState, Kind, State, VoucherState
 
@@ -115,6 +116,7 @@ class Opening(Struct, kw_only=True):
     product_id: str | None = None
     provider_id: str
     provider_product: str
+    store: Store
     amount_cents: int
     currency: str
     fingerprint: bytes | None = None

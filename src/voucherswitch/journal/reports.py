@@ -160,11 +160,25 @@ class Story(Struct, frozen=True, kw_only=True):
     cut: bool
 
 
+class AtRisk(Struct, frozen=True, kw_only=True):
+    """A request that was reversed here and cannot be reversed at its provider."""
+
+    request_id: UUID
+    advice_id: UUID
+    reference: str
+    kind: Kind
+    provider_id: str | None
+    voucher_serial: str | None
+    amount_cents: int | None
+    since: datetime
+
+
 class Unresolved(Struct, frozen=True, kw_only=True):
     """What somebody or something still has to settle."""
 
     records: Sequence[OpenRecord]
     parked: Sequence[AdviceReport]
+    at_risk: Sequence[AtRisk]
 
 
 def reference_text(number: int) -> str:
@@ -200,11 +214,12 @@ async def story(connection: Connection, request_ids: Sequence[UUID]) -> Story:
 
 
 async def unresolved(connection: Connection, limit: int) -> Unresolved:
-    """Requests without a known outcome and parked advices, the oldest first, at most `limit` of each."""
+    """Requests without a known outcome, parked advices and money at risk, the oldest first, at most `limit` of each."""
     rows = await connection.fetch(SQL["report_open_records"], limit)
     return Unresolved(
         records=[_open_record(row) for row in rows],
         parked=await saf_advices(connection, None, AdviceState.PARKED, limit),
+        at_risk=[_at_risk(row) for row in await connection.fetch(SQL["report_at_risk"], limit)],
     )
 
 
@@ -235,6 +250,11 @@ async def attempts(connection: Connection, advice: AdviceReport) -> list[LegRepo
 
 async def _ids(connection: Connection, statement: str, *arguments: object) -> list[UUID]:
     return [row["request_id"] for row in await connection.fetch(SQL[statement], *arguments)]
+
+
+def _at_risk(row: asyncpg.Record) -> AtRisk:
+    values = dict(row)
+    return AtRisk(**values | {"kind": Kind(values["kind"]), "reference": reference_text(values["reference"])})
 
 
 def _record(row: asyncpg.Record) -> RecordReport:

@@ -46,8 +46,8 @@ def _statement(name: str, columns: int, *groups: int) -> Statement:
     return Statement(name=name, sql=SQL[name], columns=columns, groups=groups)
 
 
-OPEN_TRANSACTIONS: Final = _statement("open_transactions", 12)
-OPEN_MOVEMENTS: Final = _statement("open_movements", 17)
+OPEN_TRANSACTIONS: Final = _statement("open_transactions", 14)
+OPEN_MOVEMENTS: Final = _statement("open_movements", 19)
 REROUTE_TRANSACTIONS: Final = _statement("reroute_transactions", 4)
 CLOSE_TRANSACTIONS: Final = _statement("close_transactions", 18, OWED, LEG)
 CLAIM_CALLS: Final = _statement("claim_calls", 3)

@@ -31,6 +31,7 @@ class Voucher(Struct, frozen=True, omit_defaults=True):
     """A voucher as its provider issued it. `code` and `pin` are bearer money: sealed at rest, masked in every trace.
 
     `expires_at` is UTC with exactly three fraction digits, as the interface writes it: `2029-03-02T21:59:59.000Z`.
+    `value_cents` is told of a voucher that no amount of its message is the value of: the change of a redemption.
     """
 
     code: str
@@ -38,3 +39,4 @@ class Voucher(Struct, frozen=True, omit_defaults=True):
     serial_number: str | None = None
     expires_at: str | None = None
     instructions: tuple[str, ...] = ()
+    value_cents: int | None = None

@@ -16,6 +16,7 @@ from voucherswitch.message.answers import unpack
 from voucherswitch.message.codes import ReversalReason
 from voucherswitch.message.orders import AdviceOrder
 from voucherswitch.message.outcomes import Acknowledged, AdviceResult, Pending, Refused
+from voucherswitch.message.parties import Store
 from voucherswitch.message.states import AdviceKind, AdviceState, Kind
 from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.connector import Call, Connector
@@ -54,7 +55,9 @@ def claimed_from(row: asyncpg.Record, journal: Journal) -> Claimed:
     if row["answer"] is not None:
         try:
             answer = unpack(journal.open_answer(row["request_id"], row["generation"], row["answer"]))
-            code = answer.voucher.code if answer.voucher is not None else None
+            # That of a redemption or refund is another voucher: the customer's change.
+            issued = Kind(row["request_kind"]) is Kind.PROVISION
+            code = answer.voucher.code if issued and answer.voucher is not None else None
         except VaultError as error:
             # Most providers find the voucher by our reference; one that needs the code says so, and it is repeated.
             log.error("voucher of an advice cannot be opened", request_id=str(row["request_id"]), reason=str(error))
@@ -68,6 +71,8 @@ def claimed_from(row: asyncpg.Record, journal: Journal) -> Claimed:
         serial_number=row["voucher_serial"],
         refs=refs(row["refs"]),
         sent_ms_ago=max(0, sent_ms_ago),
+        product=row["provider_product"],
+        store=None if row["merchant_id"] is None else Store(row["merchant_id"], row["terminal_id"]),
     )
     return Claimed(
         request_id=row["request_id"],

@@ -176,6 +176,7 @@ class Service:
                     request_id=str(item.claimed.request_id),
                     provider=self._provider_id,
                     provider_code=item.result.provider_code,
+                    alert=item.result.alert,
                 )
         if any(not isinstance(item.result, Pending) for item in attempts):
             self._failures = 0

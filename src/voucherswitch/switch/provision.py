@@ -113,6 +113,7 @@ def opening(request: Provision, exchange: Exchange, chosen: Plan, candidate: Can
         provider_product=candidate.route.provider_product,
         amount_cents=candidate.amount_cents,
         currency=ZAR,
+        store=request.store,
         request=request.body,
         call_ms=left_ms(limits.call),
     )

@@ -64,6 +64,7 @@ async def redeem(request: Redemption, exchange: Exchange, deps: Deps) -> Reply:
             currency=ZAR,
             voucher_code=request.voucher_code,
             voucher_pin=request.voucher_pin,
+            msisdn=request.msisdn,
             store=request.store,
             refs=voucher.refs,
         )
@@ -121,6 +122,7 @@ async def _prepare(
         provider_product=voucher.provider_product,
         amount_cents=amount,
         currency=ZAR,
+        store=request.store,
         fingerprint=voucher.fingerprint,
         request=request.body,
         call_ms=0,

@@ -160,6 +160,7 @@ def _prepare(
         provider_product=voucher.provider_product,
         amount_cents=movement_amount(request),
         currency=ZAR,
+        store=request.store,
         fingerprint=voucher.fingerprint,
         request=request.body,
         call_ms=0,

@@ -37,6 +37,7 @@ class Redemption(Creating, frozen=True, kw_only=True):
 
     voucher_code: str
     voucher_pin: str | None = None
+    msisdn: str | None = None
 
 
 class Refund(Creating, frozen=True, kw_only=True):

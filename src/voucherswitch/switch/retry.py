@@ -4,6 +4,7 @@ Answers from the record when it knows, asks the provider where its rule allows, 
 """
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Protocol
 
 from voucherswitch.journal.records import Entry, Record
@@ -98,6 +99,10 @@ async def _ask_again(request: Provision, record: Record, exchange: Exchange, dep
         return reply
     if isinstance(outcome, Approved | Declined):
         return await finish(deps, sent, outcome)
+    if outcome.error_type is ErrorType.FUNCTION_NOT_SUPPORTED:
+        # Retries are not taken any more, such as after a replay window: nothing was sent, nothing is proved.
+        await deps.journal.end_call(sent.entry, outcome.alert, exchange.trace.take())
+        raise Refused(_no_retries(exchange.originator.provision_decline_status))
     # Not sent proves nothing about the first message: the record stays unknown (providers.md B.7).
     return await _still_unknown(deps, sent, outcome)
 
@@ -161,4 +166,5 @@ def _order(request: Provision, record: Record) -> ProvisionOrder:
         tenders=request.tenders,
         msisdn=request.msisdn,
         voucher_code=request.voucher_code,
+        sent_ms_ago=max(0, int((datetime.now(UTC) - record.opened_at).total_seconds() * 1000)),
     )

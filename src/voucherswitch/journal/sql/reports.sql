@@ -77,6 +77,17 @@ SELECT request_id, generation, reference, kind, state, originator_id, provider_i
  ORDER BY opened_at
  LIMIT $1;
 
+-- report_at_risk --
+-- Reversals that their provider takes none of, the oldest first: it may have issued or redeemed all the same, and only
+-- its file will tell (providers.md B.5).
+SELECT a.request_id, a.advice_id, a.request_kind AS kind, a.provider_id, t.reference, t.voucher_serial,
+       coalesce(t.approved_cents, t.amount_cents) AS amount_cents, a.created_at AS since
+  FROM advice AS a
+  JOIN transaction AS t ON t.request_id = a.request_id AND t.generation = a.generation
+ WHERE a.state = 3 AND a.kind = 2 AND a.request_kind IN (1, 2)
+ ORDER BY a.created_at
+ LIMIT $1;
+
 -- report_saf_queues --
 -- Each provider's queue. Held: not due by design, for a call that may be running or a confirmation of our own that a
 -- reversal may still overtake. Parked: the provider refused it for good, somebody must decide.

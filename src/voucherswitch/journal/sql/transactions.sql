@@ -2,14 +2,16 @@
 -- Make a provision durable before a byte leaves for its provider.
 -- A key that does not come back is taken: read the record and answer by its state.
 INSERT INTO transaction (request_id, kind, state, originator_id, single, receiver_id, product_id, provider_id,
-                         provider_product, amount_cents, currency, request, opening, call_until)
+                         provider_product, merchant_id, terminal_id, amount_cents, currency, request, opening,
+                         call_until)
 SELECT request_id, 1, 1, originator_id, single, receiver_id, product_id, provider_id,
-       provider_product, amount_cents, currency, request, opening,
+       provider_product, merchant_id, terminal_id, amount_cents, currency, request, opening,
        clock_timestamp() + call_ms * interval '1 millisecond'
   FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::text[],
-              $7::text[], $8::bigint[], $9::text[], $10::bytea[], $11::bigint[], $12::integer[])
+              $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::bytea[], $13::bigint[],
+              $14::integer[])
        AS d (request_id, originator_id, single, receiver_id, product_id, provider_id,
-             provider_product, amount_cents, currency, request, opening, call_ms)
+             provider_product, merchant_id, terminal_id, amount_cents, currency, request, opening, call_ms)
 ON CONFLICT (request_id, generation) DO NOTHING
 RETURNING request_id, reference;
 
@@ -20,11 +22,11 @@ RETURNING request_id, reference;
 WITH d AS (
     SELECT *
       FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::boolean[], $6::text[], $7::text[],
-                  $8::text[], $9::bigint[], $10::text[], $11::bytea[], $12::bytea[], $13::bigint[], $14::integer[],
-                  $15::uuid[], $16::smallint[], $17::integer[])
+                  $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bytea[], $14::bytea[],
+                  $15::bigint[], $16::integer[], $17::uuid[], $18::smallint[], $19::integer[])
            AS d (request_id, generation, kind, originator_id, single, receiver_id, provider_id,
-                 provider_product, amount_cents, currency, fingerprint, request, opening, call_ms,
-                 redemption_id, redemption_generation, voucher_states)
+                 provider_product, merchant_id, terminal_id, amount_cents, currency, fingerprint, request, opening,
+                 call_ms, redemption_id, redemption_generation, voucher_states)
 ), claimed AS (
     UPDATE voucher AS v
        SET open_id = d.request_id, open_generation = d.generation, changed_at = clock_timestamp()
@@ -39,10 +41,10 @@ WITH d AS (
        AND l.originator_id = d.originator_id
 )
 INSERT INTO transaction (request_id, generation, kind, state, originator_id, single, receiver_id, provider_id,
-                         provider_product, amount_cents, currency, fingerprint, request, opening, call_until,
-                         redemption_id, redemption_generation)
+                         provider_product, merchant_id, terminal_id, amount_cents, currency, fingerprint, request,
+                         opening, call_until, redemption_id, redemption_generation)
 SELECT request_id, generation, kind, 1, originator_id, single, receiver_id, provider_id,
-       provider_product, amount_cents, currency, fingerprint, request, opening,
+       provider_product, merchant_id, terminal_id, amount_cents, currency, fingerprint, request, opening,
        clock_timestamp() + call_ms * interval '1 millisecond', redemption_id, redemption_generation
   FROM d JOIN claimed USING (request_id)
 RETURNING request_id, reference;

@@ -14,6 +14,8 @@ CREATE TABLE transaction (
     product_id            text,
     provider_id           text,                        -- who was, or is about to be, asked
     provider_product      text,
+    merchant_id           text,                        -- where it was asked for: providers and finance know it by these
+    terminal_id           text,
     amount_cents          bigint,
     currency              text,
     approved_cents        bigint,
@@ -119,6 +121,7 @@ CREATE UNIQUE INDEX advice_once ON advice (advice_id); -- I7: an advice id serve
 CREATE INDEX advice_due ON advice (provider_id, lane, next_attempt_at) WHERE state = 1;
 CREATE INDEX advice_of_voucher ON advice (fingerprint) WHERE state = 1 AND fingerprint IS NOT NULL;
 CREATE INDEX advice_parked ON advice (provider_id, seq) WHERE state = 4;
+CREATE INDEX advice_at_risk ON advice (created_at) WHERE state = 3 AND kind = 2; -- reversals that nobody was told of
 
 CREATE TABLE lane (
     provider_id           text NOT NULL,
