@@ -19,6 +19,7 @@ RULES: Final[dict[str, range | tuple[int, ...]]] = {
     "a": range(1, 12),  # §5.3 advices
     "m": range(1, 27),  # §6 flows
     "w": range(1, 10),  # §7 tenders
+    "o": (9,),  # §10, the decision that is a branch of its own
     "n": (4, 7, 8, 9, 10),  # §9; N1-N3, N5, N6 and N11 are about TLS, addresses and tokens: tests/security
     "sequence_": range(1, 10),  # §4.10
 }

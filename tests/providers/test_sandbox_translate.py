@@ -127,9 +127,10 @@ def test_what_is_optional_is_sent_only_when_it_is_there() -> None:
 
 
 def test_a_lookup_asks_by_one_name() -> None:
-    assert translate.lookup_body(lookup_order(voucher_code="C", serial_number="S", provision_id=R1)) == b'{"code":"C"}'
-    assert translate.lookup_body(lookup_order(serial_number="S", provision_id=R1)) == b'{"serial":"S"}'
-    assert translate.lookup_body(lookup_order(provision_id=R1)) == b'{"requestId":"%s"}' % R1.encode()
+    by_id = b'{"requestId":"%s"}' % R1.encode()
+    assert translate.lookup_body(lookup_order(voucher_code="C", serial_number="S", provision_id=R1)) == by_id
+    assert translate.lookup_body(lookup_order(voucher_code="C", serial_number="S")) == b'{"code":"C"}'
+    assert translate.lookup_body(lookup_order(serial_number="S")) == b'{"serial":"S"}'
 
 
 def test_advices_carry_their_id_and_a_reversal_its_reason() -> None:

@@ -189,6 +189,11 @@ class Journal:
         fingerprint = self.vault.fingerprint(code)
         return [rows.voucher(row) for row in await self._read_vouchers.send(fingerprint, (fingerprint,))]
 
+    async def adopt_voucher(self, code: str, receiver_id: str, provider_id: str, provider_product: str) -> None:
+        """Take in a voucher that was sold elsewhere; nothing happens to one that is known."""
+        fingerprint = self.vault.fingerprint(code)
+        await self.pool.execute(sql.SQL["adopt_voucher"], fingerprint, receiver_id, provider_id, provider_product)
+
     async def read_redemption(self, request_id: UUID, fingerprint: bytes) -> RedemptionRecord | None:
         """Read the newest redemption with this id on this voucher."""
         found = await self._read_redemptions.send(request_id, (request_id, fingerprint))

@@ -51,12 +51,12 @@ class Record(Struct, kw_only=True):
 
 
 class VoucherRecord(Struct, kw_only=True):
-    """One row of `voucher`, with what its provision tells about where it came from."""
+    """One row of `voucher`, with what its provision tells of where it came from; none: it was sold elsewhere."""
 
     fingerprint: bytes
     receiver_id: str
     state: VoucherState
-    provision_id: UUID
+    provision_id: UUID | None
     redemption_id: UUID | None
     redemption_generation: int | None
     refund_id: UUID | None

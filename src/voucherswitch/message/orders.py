@@ -32,7 +32,10 @@ class ProvisionOrder(Struct, frozen=True):
 
 
 class LookupOrder(Struct, frozen=True):
-    """Tell about a voucher, found by one of its three names. No financial effect."""
+    """Tell about a voucher, found by one of its three names. No financial effect.
+
+    Of a voucher that was sold here the code is always there, because many providers know no other name of it.
+    """
 
     voucher_code: str | None = None
     serial_number: str | None = None

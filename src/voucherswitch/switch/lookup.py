@@ -189,7 +189,9 @@ def _routed(query: VoucherQuery, deps: Deps) -> _Target:
         if receiver_id == query.receiver_id:
             for route in routes:
                 if route.enabled and route.provider_id in deps.providers.capabilities:
-                    return _Target(provider_id=route.provider_id, receiver_id=receiver_id)
+                    code = query.voucher_code
+                    fingerprint = None if code is None else deps.journal.vault.fingerprint(code)
+                    return _Target(provider_id=route.provider_id, receiver_id=receiver_id, fingerprint=fingerprint)
     raise Refused(NOT_FOUND)
 
 
@@ -197,7 +199,7 @@ async def _from_provider(
     query: VoucherQuery, target: _Target, exchange: Exchange, deps: Deps, limits: Deadlines
 ) -> FoundVoucher:
     order = LookupOrder(
-        voucher_code=query.voucher_code,
+        voucher_code=query.voucher_code or _code_sold(target.record, deps),
         serial_number=query.serial_number,
         provision_id=None if query.provision_id is None else str(query.provision_id),
         refs=target.record.refs if target.record is not None else {},
@@ -227,6 +229,14 @@ async def _from_provider(
             )
         case OutcomeUnknown():
             raise Refused(NO_ANSWER, _provider_detail(outcome))
+
+
+def _code_sold(record: Record | None, deps: Deps) -> str | None:
+    """The code of a voucher that we sold: most providers find a voucher by nothing else. It is never told on."""
+    if record is None or record.sealed_answer is None:
+        return None
+    voucher = recorded_answer(deps, record).voucher
+    return None if voucher is None else voucher.code
 
 
 NO_ANSWER = Refusal("L4", 504, ErrorType.UPSTREAM_UNAVAILABLE, "No answer from provider in time.")

@@ -17,6 +17,7 @@ from voucherswitch.switch.clock import left_ms
 from voucherswitch.switch.deadlines import deadlines
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.duplicates import check_id
+from voucherswitch.switch.elsewhere import adopt
 from voucherswitch.switch.exchange import Exchange, Reply
 from voucherswitch.switch.movements import (
     NOT_ENABLED,
@@ -82,6 +83,8 @@ async def _check(request: Redemption, exchange: Exchange, deps: Deps) -> tuple[V
     # Read before the voucher: a record that is final now has let go of its voucher already.
     record = await deps.journal.read(request.request_id)
     vouchers = await deps.journal.read_vouchers(request.voucher_code)
+    if not any(request.receiver is None or one.receiver_id == request.receiver.id for one in vouchers):
+        vouchers = await adopt(request.voucher_code, request.receiver, originator, deps)
     voucher = find_voucher(vouchers, request.receiver, originator, NOT_CONFIRMED)
     generation = check_id(deps, Kind.REDEMPTION, record, originator.id, reuse=originator.allow_request_id_reuse)
     refuse_open_movement(voucher, request)

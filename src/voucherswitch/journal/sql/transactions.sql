@@ -116,7 +116,8 @@ WITH d AS (
       FROM closed AS c JOIN d USING (request_id, generation)
      WHERE d.voucher_action = 1
     ON CONFLICT (fingerprint, receiver_id) DO UPDATE
-       SET state = 1, state_before = NULL, provision_id = excluded.provision_id, redemption_id = NULL,
+       SET state = 1, state_before = NULL, provision_id = excluded.provision_id, provider_id = NULL,
+           provider_product = NULL, redemption_id = NULL,
            redemption_generation = NULL, refund_id = NULL, refund_generation = NULL, open_id = NULL,
            open_generation = NULL, changed_at = clock_timestamp()
 ), moved AS (

@@ -3,11 +3,17 @@
 -- The redemption is the one that a refund would give back: of the present state, else the newest confirmed one.
 SELECT v.fingerprint, v.receiver_id, v.state, v.state_before, v.provision_id, v.redemption_id, v.redemption_generation,
        v.refund_id, v.refund_generation, v.open_id, v.open_generation,
-       p.provider_id, p.provider_product, p.refs, p.voucher_serial, p.approved_cents, p.product_id, p.answer
+       coalesce(p.provider_id, v.provider_id) AS provider_id,
+       coalesce(p.provider_product, v.provider_product) AS provider_product, p.refs, p.voucher_serial, p.approved_cents, p.product_id, p.answer
   FROM voucher AS v
-  JOIN transaction AS p ON p.request_id = v.provision_id AND p.generation = 0
+  LEFT JOIN transaction AS p ON p.request_id = v.provision_id AND p.generation = 0
  WHERE v.fingerprint = ANY ($1::bytea[])
  ORDER BY v.fingerprint, v.receiver_id;
+
+-- adopt_voucher --
+-- Take in a voucher that was sold elsewhere (O9), as if it had been confirmed here; one that is known stays as it is.
+INSERT INTO voucher (fingerprint, receiver_id, state, provider_id, provider_product) VALUES ($1, $2, 1, $3, $4)
+ON CONFLICT (fingerprint, receiver_id) DO NOTHING;
 
 -- provisions_of_code --
 -- Every provision whose voucher bears this code, oldest first.

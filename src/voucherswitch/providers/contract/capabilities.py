@@ -47,6 +47,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     tender_exact: bool = False
     client_chosen_code: bool = False
     partial_redeem: bool = False
+    foreign_vouchers: bool = False  # vouchers that were sold elsewhere may be redeemed here: a matter of contract (O9)
     partial_advices: bool = False
 
     def advice(self, kind: Kind, advice: AdviceKind) -> Support:

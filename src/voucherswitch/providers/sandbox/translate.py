@@ -92,12 +92,12 @@ def provision_body(order: ProvisionOrder, store: str) -> bytes:
 
 
 def lookup_body(order: LookupOrder) -> bytes:
-    """One name is asked for: the code if there is one, because only then does the answer show it."""
+    """One name is asked for: the most exact one, and of code and serial the code, because then the answer shows it."""
+    if order.provision_id is not None:
+        return _encode(LookupRequest(request_id=order.provision_id))
     if order.voucher_code is not None:
         return _encode(LookupRequest(code=order.voucher_code))
-    if order.serial_number is not None:
-        return _encode(LookupRequest(serial=order.serial_number))
-    return _encode(LookupRequest(request_id=order.provision_id))
+    return _encode(LookupRequest(serial=order.serial_number))
 
 
 def redeem_body(order: RedeemOrder, store: str) -> bytes:
@@ -289,12 +289,12 @@ def _found(body: bytes, order: LookupOrder, rules: Rules) -> Outcome:
     part = found.voucher
     if part is None:
         raise BadAnswer("the answer holds no voucher")
-    if order.voucher_code is not None:
-        check(part.code == order.voucher_code, "the answer is about another voucher")
-    elif order.serial_number is not None:
-        check(part.serial == order.serial_number, "the answer is about another voucher")
-    else:
+    if order.provision_id is not None:
         check(found.request_id == order.provision_id, "the answer is about another request")
+    elif order.voucher_code is not None:
+        check(part.code == order.voucher_code, "the answer is about another voucher")
+    if order.serial_number is not None:
+        check(part.serial == order.serial_number, "the answer is about another voucher")
     return Approved(
         approved_cents=part.balance_cents if found.state == "CONFIRMED" else 0,
         balance_cents=part.balance_cents,

@@ -54,7 +54,9 @@ CREATE TABLE voucher (
     receiver_id           text NOT NULL,
     state                 smallint NOT NULL,           -- message/states.py VoucherState
     state_before          smallint,                    -- before the refund that made it REFUNDED
-    provision_id          uuid NOT NULL,
+    provision_id          uuid,                        -- NULL: it was not sold here (O9), and its provider is named below
+    provider_id           text,
+    provider_product      text,
     redemption_id         uuid,                        -- the redemption that made the present state
     redemption_generation smallint,
     refund_id             uuid,                        -- the refund that made the present state
@@ -63,7 +65,8 @@ CREATE TABLE voucher (
     open_generation       smallint,
     changed_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (fingerprint, receiver_id),
-    CHECK (state BETWEEN 1 AND 4)
+    CHECK (state BETWEEN 1 AND 4),
+    CHECK (provision_id IS NOT NULL OR (provider_id IS NOT NULL AND provider_product IS NOT NULL))
 ) WITH (fillfactor = 80);
 
 CREATE TABLE voucher_lookup (                          -- only for originators that must look up before they redeem
