@@ -7,8 +7,8 @@ value is ever repeated in an error or a repr.
 
 import ipaddress
 import re
-from collections.abc import Mapping
-from typing import Annotated, Final, NoReturn, TypeVar, get_args, get_type_hints
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, NoReturn, TypeVar, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,7 +25,10 @@ TimeOfDay = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", descriptio
 Path = Annotated[str, Meta(min_length=1, description="the path of a file")]
 BaseUrl = Annotated[str, Meta(description="scheme, host and port, like https://host:port, without trailing slash")]
 BasePath = Annotated[str, Meta(pattern=r"^(/[^/\s]+)*$", description="a path without trailing slash")]
-Credential = Annotated[str, Meta(pattern=r"^[!-~]+$", description="the credential that the provider gave us")]
+# What opens a door: `provider set` takes it only as a secret, which is sealed.
+Credential = Annotated[
+    str, Meta(pattern=r"^[!-~]+$", description="the credential that the provider gave us", extra={"secret": True})
+]
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,7 +107,7 @@ class ProviderSettings(CommonSettings, frozen=True, kw_only=True, forbid_unknown
 
 S = TypeVar("S", bound=CommonSettings)
 
-_AT_KEY = re.compile(r"(?P<problem>.*) - at `(?:key in )?\$\.?(?P<key>[^`]*)`$")
+_AT_KEY = re.compile(r"(?P<problem>.*) - at (?:`key` in )?`(?:key in )?\$\.?(?P<key>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<key>[^`]*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`$")
 _INDEX = re.compile(r"\[[^\]]*\]")
@@ -128,6 +131,20 @@ def read_settings(settings_type: type[S], provider_id: str, settings: Mapping[st
     except re.error:
         refuse(provider_id, "pin_pattern", "is not a regular expression", _hint(settings_type, "pin_pattern"))
     return typed
+
+
+def secret_keys(settings_type: type[CommonSettings]) -> frozenset[str]:
+    """The settings that open a door, by the mark beside their type."""
+    hints = get_type_hints(settings_type, include_extras=True)
+    return frozenset(
+        key for key, hint in hints.items() if any((meta.extra or {}).get("secret") for meta in metas(hint))
+    )
+
+
+def metas(hint: Any) -> Iterator[Meta]:
+    """What is written beside a setting's type, also where the type is one of several."""
+    for part in (hint, *get_args(hint)):
+        yield from (meta for meta in getattr(part, "__metadata__", ()) if isinstance(meta, Meta))
 
 
 def refuse(provider_id: str, key: str, problem: str, hint: str) -> NoReturn:
@@ -221,12 +238,8 @@ def _hint(settings_type: type[CommonSettings], key: str) -> str:
     """What a key must be: the description written beside its type."""
     nested, _, last = key.rpartition(".")
     owner = {"tls": TlsSettings, "recon": ReconSettings}.get(nested, settings_type)
-    hint = get_type_hints(owner, include_extras=True).get(last)
-    for part in (hint, *get_args(hint)):
-        for meta in getattr(part, "__metadata__", ()):
-            if isinstance(meta, Meta) and meta.description:
-                return meta.description
-    return "a value of the right type"
+    found = metas(get_type_hints(owner, include_extras=True).get(last))
+    return next((meta.description for meta in found if meta.description), "a value of the right type")
 
 
 def _camel(name: str) -> str:

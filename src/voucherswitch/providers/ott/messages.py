@@ -1,0 +1,50 @@
+"""OTT's answers (providers.md 6.2, Documented; rows marked P are ours). Unknown properties are ignored.
+
+Money comes as a number or as text, so it is kept as it was written and read by `written_cents`, never as a float.
+"""
+
+from msgspec import UNSET, Raw, Struct, UnsetType, field
+
+Id = int | str  # a number in all that was seen; as text it would mean the same
+
+
+class Said(Struct, frozen=True):
+    """What every answer has: `success` is the text "true" or "false"; a JSON boolean is not an answer of OTT."""
+
+    success: str
+    error_code: str | None = field(name="errorCode", default=None)
+    message: str | None = None
+
+
+class IssuedAnswer(Said, frozen=True):
+    """Of GetVoucher and the issuing CheckVoucher: a JSON document inside a string."""
+
+    voucher: str | None = None
+
+
+class VoucherDocument(Struct, frozen=True):
+    """What that string holds."""
+
+    voucher_id: Id = field(name="voucherID")
+    sale_id: Id = field(name="saleID")
+    pin: str
+    serial_number: str = field(name="serialNumber")
+    amount: Raw
+    instructions: str | None = None
+    expiry_date: str | None = field(name="expiryDate", default=None)
+
+
+class FoundAnswer(Struct, frozen=True):
+    """Of the redemption side's CheckVoucher, when it succeeds."""
+
+    voucher_id: Id = field(name="voucherID")
+    serial: str
+    value: Raw
+
+
+class RemitAnswer(Struct, frozen=True):
+    """Of RemitVoucher and CheckRemitVoucher, when they succeed: what was taken, what is left, if it is told."""
+
+    voucher_id: Id = field(name="voucherID")
+    voucher_amount: Raw = field(name="voucherAmount")
+    voucher_balance: Raw | UnsetType = field(name="voucherBalance", default=UNSET)

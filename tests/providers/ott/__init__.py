@@ -1,0 +1,1 @@
+"""Tests of the OTT connector and simulator: a documented protocol with gaps proposed by us (providers.md section 6)."""
