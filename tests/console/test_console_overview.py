@@ -65,6 +65,15 @@ async def test_states_are_counted_for_the_day_and_drawn_for_the_hour(console: Co
         assert link in page.body, state
 
 
+async def test_a_provider_that_cannot_be_used_says_why(console: Console, rows: Rows) -> None:
+    fault = "providers.flash.api_key is missing; set it to the credential that the provider gave us"
+    await rows.provider("flash")
+    await rows.insert("provider_fault", provider_id="flash", fault=fault)
+
+    assert row(await console.get("/"), "flash")[0] == f"Cannot be used {fault}"
+    assert (await console.get("/health")).json()["provider_faults"] == {"flash": fault}
+
+
 async def test_each_provider_shows_its_state_its_hour_and_what_it_is_owed(console: Console, rows: Rows) -> None:
     await rows.provider("karoo", saf_paused=True)
     await rows.provider("protea", enabled=False)

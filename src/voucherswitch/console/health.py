@@ -1,4 +1,7 @@
-"""`/health`: what a monitor asks. 200: the console can do its work. 503: it cannot. Lanes and ages are only told."""
+"""`/health`: what a monitor asks. 200: the console can do its work. 503: it cannot.
+
+Lanes, ages and providers that cannot be used are only told: the others serve on.
+"""
 
 import asyncio
 import time
@@ -42,7 +45,8 @@ class Migrations:
 
 
 async def health(request: Request) -> Response:
-    """Tell whether the database is reachable and current, how many lanes are leased, and the oldest queued advice."""
+    """Tell whether the database is reachable and current, how many lanes are leased, how old the oldest queued advice
+    is, and which providers cannot be used and why."""
     reader: Reader = request.app.state.reader
     migrations: Migrations = request.app.state.migrations
     found: dict[str, object] = {
@@ -52,6 +56,7 @@ async def health(request: Request) -> Response:
         "lanes": None,
         "lanes_leased": None,
         "oldest_queued_advice_s": None,
+        "provider_faults": None,
     }
     try:
         current = await migrations.current()
@@ -64,6 +69,7 @@ async def health(request: Request) -> Response:
                 lanes=row["lanes"],
                 lanes_leased=row["lanes_leased"],
                 oldest_queued_advice_s=row["oldest_queued_s"] and round(row["oldest_queued_s"], 3),
+                provider_faults=msgspec.json.decode(row["faults"]),
             )
     except OtherSchemaError:
         found["migrations"] = "pending"

@@ -47,6 +47,7 @@ SELECT count(*) AS number, min(opened_at) AS oldest_at,
 
 _PROVIDERS: Final = f"""
 SELECT p.provider_id, p.connector, p.enabled, p.saf_paused,
+       (SELECT fault FROM provider_fault AS f WHERE f.provider_id = p.provider_id) AS fault,
        (SELECT count(*) FROM lane AS l WHERE l.provider_id = p.provider_id) AS lanes,
        (SELECT count(*) FROM lane AS l WHERE l.provider_id = p.provider_id AND l.expires_at > now()) AS lanes_held
   FROM provider AS p
@@ -144,7 +145,8 @@ SELECT t.request_id, t.generation, t.kind, t.state, coalesce(t.approved_cents, t
 _HEALTH: Final = """
 SELECT (SELECT count(*) FROM lane) AS lanes,
        (SELECT count(*) FROM lane WHERE expires_at > now()) AS lanes_leased,
-       extract(epoch FROM now() - (SELECT min(created_at) FROM advice WHERE state = 1))::float8 AS oldest_queued_s
+       extract(epoch FROM now() - (SELECT min(created_at) FROM advice WHERE state = 1))::float8 AS oldest_queued_s,
+       coalesce((SELECT json_object_agg(provider_id, fault) FROM provider_fault), '{}')::text AS faults
  LIMIT 1
 """
 
@@ -212,7 +214,7 @@ async def related(connection: Connection, request_id: UUID) -> list[Related]:
 
 
 async def health(connection: Connection) -> asyncpg.Record:
-    """Lanes, lanes leased, and the age of the oldest queued advice in seconds."""
+    """Lanes, lanes leased, the age of the oldest queued advice in seconds, and the providers' faults as JSON."""
     row = await connection.fetchrow(_HEALTH)
     assert row is not None
     return row

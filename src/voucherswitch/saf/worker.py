@@ -8,6 +8,7 @@ import structlog
 from voucherswitch.config.limits import LEG_PARTITION_DAYS, PARTITION_CHECK_S
 from voucherswitch.config.settings import Settings
 from voucherswitch.journal.batcher import DATABASE_TROUBLE
+from voucherswitch.journal.statements import SQL
 from voucherswitch.process import Parts, opened
 from voucherswitch.saf.lanes import Lanes
 from voucherswitch.saf.policy import Backoff
@@ -23,6 +24,8 @@ async def work(settings: Settings, url: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with opened(settings, url, application="worker") as parts:
+        await _note_faults(parts)
+        parts.catalogue.on_change(lambda _: _note_faults(parts))
         sender = make_sender(parts)
         sending = asyncio.create_task(sender.run(), name="sender")
         housekeeping = asyncio.create_task(_keep_partitions(parts), name="partitions")
@@ -45,6 +48,15 @@ def make_sender(parts: Parts) -> Sender:
     )
     lanes = Lanes(parts.pool, settings.lane_lease_s)
     return Sender(parts.journal, parts.providers, parts.catalogue, lanes, limits)
+
+
+async def _note_faults(parts: Parts) -> None:
+    """Tell operators which providers cannot be used; the connectors of the newest settings were built just before."""
+    faults = parts.providers.faults
+    try:
+        await parts.pool.execute(SQL["note_provider_faults"], list(faults), list(faults.values()))
+    except DATABASE_TROUBLE as error:
+        log.warning("provider faults not noted", reason=str(error) or type(error).__name__)
 
 
 async def _keep_partitions(parts: Parts) -> None:

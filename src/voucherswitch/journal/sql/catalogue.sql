@@ -51,5 +51,15 @@ ON CONFLICT (coalesce(product_id, ''), receiver_id, provider_id, provider_produc
        enabled = excluded.enabled
 RETURNING route_id;
 
+-- note_provider_faults --
+-- What keeps providers from being used, as the worker found it with the newest settings: all of it, and nothing else.
+WITH mended AS (
+    DELETE FROM provider_fault WHERE provider_id <> ALL ($1::text[])
+)
+INSERT INTO provider_fault AS f (provider_id, fault) SELECT * FROM unnest($1::text[], $2::text[])
+ON CONFLICT (provider_id) DO UPDATE
+   SET fault = excluded.fault,
+       since = CASE WHEN f.fault = excluded.fault THEN f.since ELSE clock_timestamp() END;
+
 -- pause_saf --
 UPDATE provider SET saf_paused = $2, changed_at = clock_timestamp() WHERE provider_id = $1 RETURNING provider_id;

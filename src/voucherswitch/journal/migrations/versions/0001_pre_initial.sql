@@ -140,6 +140,12 @@ CREATE TABLE worker (                                  -- senders that live: lan
     seen_at               timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+CREATE TABLE provider_fault (                          -- providers that no worker can build a connector for
+    provider_id           text PRIMARY KEY,
+    fault                 text NOT NULL,               -- names the setting and what to set, never a value
+    since                 timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 CREATE TABLE refusal (                                 -- refused before a record was made: no id is used up by it
     request_id            uuid NOT NULL,
     refusal_id            bigint GENERATED ALWAYS AS IDENTITY,
