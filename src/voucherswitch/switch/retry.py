@@ -87,33 +87,53 @@ async def _ask_again(request: Provision, record: Record, exchange: Exchange, dep
     sent = _describe(request, record, exchange, deps)
     order = _order(request, record)
 
-    async def send(connector: Connector, call: Call) -> Outcome:
-        return await connector.retry(order, call)
-
+    asked = _Asked(order)
     try:
-        outcome = await ask(deps, provider_id, send, exchange.trace, limits)
+        outcome = await ask(deps, provider_id, asked.send, exchange.trace, limits)
     except Timeout as timeout:
         reply = exchange.renderer.refusal(STILL_UNKNOWN)
         await deps.journal.record_legs(record.request_id, record.generation, exchange.legs(reply))
-        deps.background.start(apply_late_retry(deps, sent, timeout.call), f"late answer of {request.request_id}")
+        late = apply_late_retry(deps, sent, asked, timeout.call)
+        deps.background.start(late, f"late answer of {request.request_id}")
         return reply
-    if isinstance(outcome, Approved | Declined):
+    if asked.decides(outcome):
         return await finish(deps, sent, outcome)
+    assert isinstance(outcome, NotSent | OutcomeUnknown)  # what decides nothing
     if outcome.error_type is ErrorType.FUNCTION_NOT_SUPPORTED:
         # Retries are not taken any more, such as after a replay window: nothing was sent, nothing is proved.
         await deps.journal.end_call(sent.entry, outcome.alert, exchange.trace.take())
         raise Refused(_no_retries(exchange.originator.provision_decline_status))
-    # Not sent proves nothing about the first message: the record stays unknown (providers.md B.7).
     return await _still_unknown(deps, sent, outcome)
 
 
-async def apply_late_retry(deps: Deps, sent: Sent, call: asyncio.Task[Outcome]) -> None:
-    """As after a provision, except that a retry which was not sent decides nothing."""
+class _Asked:
+    """A question to the provider, and whether what came of it is the provider's word on the first message.
+
+    A connector says "not sent" of a retry only when the provider answered that it never processed the request. From
+    anybody else, a full bulkhead or missing settings, it says nothing about the first message (providers.md B.7).
+    """
+
+    def __init__(self, order: ProvisionOrder) -> None:
+        self._order = order
+        self._answered = False
+
+    async def send(self, connector: Connector, call: Call) -> Outcome:
+        outcome = await connector.retry(self._order, call)
+        self._answered = True
+        return outcome
+
+    def decides(self, outcome: Outcome) -> bool:
+        return isinstance(outcome, Approved | Declined) or (isinstance(outcome, NotSent) and self._answered)
+
+
+async def apply_late_retry(deps: Deps, sent: Sent, asked: _Asked, call: asyncio.Task[Outcome]) -> None:
+    """As after a provision, except that a retry which never reached the provider decides nothing."""
     outcome = await call
-    if isinstance(outcome, NotSent):
-        await deps.journal.end_call(sent.entry, outcome.alert, sent.exchange.trace.take())
+    if asked.decides(outcome):
+        await apply_late(deps, sent, call)
         return
-    await apply_late(deps, sent, call)
+    alert = outcome.alert if isinstance(outcome, NotSent | OutcomeUnknown) else None
+    await deps.journal.end_call(sent.entry, alert, sent.exchange.trace.take())
 
 
 async def _still_unknown(deps: Deps, sent: Sent, outcome: NotSent | OutcomeUnknown) -> Reply:
