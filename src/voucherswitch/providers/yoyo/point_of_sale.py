@@ -1,0 +1,65 @@
+"""The exchanges of Yoyo's point-of-sale API (wiCode platform). What the answers mean is in translate_pos.py."""
+
+from typing import Final
+
+from voucherswitch.message.orders import AdviceOrder, LookupOrder, RedeemOrder
+from voucherswitch.message.outcomes import AdviceResult, OutcomeUnknown
+from voucherswitch.providers.contract.answers import Rules, failed_advice, secrets_of
+from voucherswitch.providers.contract.connector import Call
+from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpResult, HttpTransport
+from voucherswitch.providers.contract.transport.results import NoAnswer
+from voucherswitch.providers.yoyo import translate_pos
+from voucherswitch.providers.yoyo.errors import Told
+from voucherswitch.providers.yoyo.messages import StoreTrxDetails
+from voucherswitch.providers.yoyo.translate_pos import Booked, Recorded, Unrecorded
+
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+class PointOfSale:
+    """The point-of-sale API over one transport."""
+
+    def __init__(self, http: HttpTransport, path: str, rules: Rules) -> None:
+        self._http = http
+        self._path = path
+        self._rules = rules
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def token_info(self, call: Call, order: LookupOrder, details: StoreTrxDetails) -> HttpResult:
+        body = translate_pos.token_info_body(order, details)
+        return await self._post(call, "lookup", "/token-info", body, secrets_of(order))
+
+    async def transaction(self, call: Call, order: RedeemOrder, details: StoreTrxDetails) -> HttpResult:
+        """Redeem: once per request, because Yoyo redeems again each time."""
+        body = translate_pos.transaction_body(order, details)
+        return await self._post(call, "redeem", "/transaction", body, secrets_of(order))
+
+    async def advise(
+        self, call: Call, operation: str, order: AdviceOrder, told: Told, redemption: Booked
+    ) -> AdviceResult:
+        """Finalise or reverse a redemption."""
+        body = translate_pos.advise_body(told, redemption.wi_trx_id, redemption.details)
+        answer = await self._post(call, operation, "/advise", body, secrets_of(order))
+        if isinstance(answer, HttpAnswer):
+            return translate_pos.from_advise(answer, order, told, self._rules)
+        return failed_advice(answer)
+
+    async def history(
+        self, call: Call, operation: str, details: StoreTrxDetails
+    ) -> Recorded | Unrecorded | OutcomeUnknown:
+        """What became of a redemption. A question that fails says nothing of it."""
+        body = translate_pos.history_body(details.trx_id, details.store_id)
+        answer = await self._post(call, operation, "/transaction-history/v2", body)
+        if isinstance(answer, HttpAnswer):
+            return translate_pos.from_history(answer, details.trx_id)
+        alert = answer.alert if isinstance(answer, NoAnswer) else None
+        return OutcomeUnknown(provider_message=answer.cause, alert=alert)
+
+    async def _post(
+        self, call: Call, operation: str, path: str, body: bytes, secrets: tuple[str, ...] = ()
+    ) -> HttpResult:
+        return await self._http.send(
+            call, operation, "POST", self._path + path, headers=_JSON, body=body, secrets=secrets
+        )
