@@ -4,7 +4,7 @@ Providers work in South African time (UTC+02:00, no daylight saving; providers.m
 text with exactly three fraction digits.
 """
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from typing import Final
 
@@ -28,3 +28,18 @@ def utc_text(text: str) -> str:
     except OverflowError as error:
         raise ValueError("the time is outside the calendar") from error
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=1024)
+def end_of_day(date_text_iso: str) -> str:
+    """The last second of a South African day, in UTC: `2029-03-02` is `2029-03-02T21:59:59.000Z`.
+
+    A voucher whose expiry is a date may be spent on that day (providers.md B.8).
+
+    Raises:
+        ValueError: not a day written as `yyyy-mm-dd`.
+    """
+    day = date.fromisoformat(date_text_iso)
+    if day.isoformat() != date_text_iso:
+        raise ValueError("the day is not written as yyyy-mm-dd")
+    return utc_text(datetime.combine(day, time(23, 59, 59), SAST).isoformat())

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from voucherswitch.providers.contract.simulator.faults import KINDS, Fault
 from voucherswitch.providers.contract.simulator.frame import SimulatorFrame
-from voucherswitch.providers.contract.simulator.provider import ControlError
+from voucherswitch.providers.contract.simulator.provider import ControlError, Reply
 from voucherswitch.providers.contract.simulator.recon import (
     FILE_FAULTS,
     NoSuchRowError,
@@ -89,7 +89,10 @@ class ControlApi:
         """A call that only this provider has: `/__sim/keys`, `/__sim/tokens/expire`, `/__sim/stock`."""
         wanted: dict[str, Any] = _decoded(request.body or b"{}", dict[str, Any]) if request.method == "POST" else query
         frame = self._frame
-        return Result(200, frame.provider.control(request.method, path, wanted, frame.clock.now()))
+        found = frame.provider.control(request.method, path, wanted, frame.clock.now())
+        if isinstance(found, Reply):
+            return Result(found.status, found.body, found.headers, found.content_type)
+        return Result(200, found)
 
     def _reset(self, _body: bytes, _query: dict[str, str]) -> Result:
         self._frame.reset()

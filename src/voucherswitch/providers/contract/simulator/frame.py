@@ -18,8 +18,9 @@ from voucherswitch.providers.contract.simulator.clock import SimulatorClock, bus
 from voucherswitch.providers.contract.simulator.faults import Fault, FaultBook, Params
 from voucherswitch.providers.contract.simulator.journal import Entry, SimulatorJournal
 from voucherswitch.providers.contract.simulator.provider import Exchange, ProviderSimulator, Reply
-from voucherswitch.providers.contract.simulator.recon import render_day, write_to_outbox
-from voucherswitch.providers.contract.simulator.wire import JSON_TYPE, Connection, Listener, Request, render
+from voucherswitch.providers.contract.simulator.recon import render_day, write_side_file, write_to_outbox
+from voucherswitch.providers.contract.simulator.wire import JSON_TYPE, Listener, Request
+from voucherswitch.providers.contract.simulator.wires import Wire, WireConnection, WireListener
 
 OVERSIZE_BYTES: Final = 70_000  # beyond the 65536 that connectors read by default
 SLOW_PIECES_MAX: Final = 50
@@ -28,27 +29,45 @@ RECON_CATCH_UP_DAYS_MAX: Final = 366
 
 
 class SimulatorFrame:
-    """One provider's simulator."""
+    """One provider's simulator. `wires`: what is spoken on its protocol ports; `listener` is the first one's."""
 
-    def __init__(self, provider: ProviderSimulator, host: str, outbox_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        provider: ProviderSimulator,
+        host: str,
+        outbox_dir: Path | None = None,
+        wires: Sequence[Wire] = (Listener,),
+    ) -> None:
         self.provider = provider
         self.outbox_dir = outbox_dir
         self.clock = SimulatorClock()
         self.faults = FaultBook()
         self.journal = SimulatorJournal()
-        self.listener = Listener(host, self._handle, lambda: self.clock.http_date(self.clock.now()))
+        self.listeners: list[WireListener] = [
+            wire(host, self._handle, lambda: self.clock.http_date(self.clock.now())) for wire in wires
+        ]
+        self.listener = self.listeners[0]
         self._reopening: asyncio.Task[None] | None = None
         self._filed_until = business_day(self.clock.now())
         self._filing = 0  # the one timer that counts; moving the clock starts another
 
-    async def open(self, port: int) -> None:
-        """Listen; port 0 takes a free one.
+    async def open(self, *ports: int) -> None:
+        """Listen, one port per wire; port 0 takes a free one.
 
         Raises:
-            OSError: the port is taken; the text names the address.
+            OSError: a port is taken; the text names the address. None is left open.
         """
-        await self.listener.open(port)
+        try:
+            for listener, port in zip(self.listeners, ports, strict=True):
+                await listener.open(port)
+        except OSError:
+            self._stop_listening(busy=True)
+            raise
         self.clock_moved()
+
+    def _stop_listening(self, *, busy: bool) -> None:
+        for listener in self.listeners:
+            listener.close(busy=busy)
 
     async def close(self) -> None:
         """Stop listening, close every connection, forget what was due."""
@@ -56,7 +75,7 @@ class SimulatorFrame:
             self._reopening.cancel()
             await asyncio.gather(self._reopening, return_exceptions=True)
         self.clock.reset()
-        self.listener.close(busy=True)
+        self._stop_listening(busy=True)
         await asyncio.sleep(0)  # the event loop reports the closed connections
 
     def reset(self) -> None:
@@ -65,7 +84,7 @@ class SimulatorFrame:
         self.journal.clear()
         self.clock.reset()
         self.provider.reset()
-        for connection in [one for one in self.listener.connections if one.busy]:
+        for connection in [one for listener in self.listeners for one in listener.connections if one.busy]:
             connection.drop()
         self.clock_moved()
 
@@ -75,21 +94,22 @@ class SimulatorFrame:
             return self.faults.add(fault)
         if self._reopening is not None:
             self._reopening.cancel()
-        self.listener.close(busy=False)
-        self._reopening = asyncio.create_task(self._reopen(self.listener.port, fault.params.ms / 1000))
+        self._stop_listening(busy=False)
+        self._reopening = asyncio.create_task(self._reopen(fault.params.ms / 1000))
         return "refuse_connect"
 
-    async def _reopen(self, port: int, after_s: float) -> None:
+    async def _reopen(self, after_s: float) -> None:
         await asyncio.sleep(after_s)
-        while True:
-            try:
-                return await self.listener.open(port)
-            except OSError:  # somebody else has the port just now
-                await asyncio.sleep(0.05)
+        for listener in self.listeners:
+            while not listener.listening:
+                try:
+                    await listener.open(listener.port)
+                except OSError:  # somebody else has the port just now
+                    await asyncio.sleep(0.05)
 
     # One request
 
-    def _handle(self, request: Request, connection: Connection) -> None:
+    def _handle(self, request: Request, connection: WireConnection) -> None:
         now = self.clock.now()
         exchange = self.provider.read(request)
         entry = self.journal.add(now, exchange.op, exchange.wire_op, exchange.reference)
@@ -103,19 +123,18 @@ class SimulatorFrame:
             if fault is not None:
                 entry.fault_id = "script"
         if fault is None:
-            reply = self._process(exchange, entry)
-            connection.reply(reply.status, reply.body, reply.content_type, reply.headers)
+            self._send(self._process(exchange, entry), connection)
         else:
             self._perform(fault, exchange, entry, connection)
 
     def _process(self, exchange: Exchange, entry: Entry) -> Reply:
         """Let the provider do it."""
         reply = self.provider.answer(exchange, self.clock.now())
-        entry.processed = reply.status < 300
+        entry.processed = reply.took_effect
         entry.status = reply.status
         return reply
 
-    def _perform(self, fault: Fault, exchange: Exchange, entry: Entry, connection: Connection) -> None:
+    def _perform(self, fault: Fault, exchange: Exchange, entry: Entry, connection: WireConnection) -> None:
         params = fault.params
         match fault.kind:
             case "delay":
@@ -141,24 +160,25 @@ class SimulatorFrame:
                 self._unheard(exchange, entry)
                 connection.reset()
             case "split":
-                self._trickle(self._rendered(self._process(exchange, entry)), params.sizes, params.gap_ms, connection)
+                reply = self._process(exchange, entry)
+                self._trickle(_rendered(reply, connection), params.sizes, params.gap_ms, connection)
             case "slow_bytes":
                 self._slowly(self._process(exchange, entry), params.ms, connection)
             case "truncate":
-                reply = self._shown(fault, exchange, entry)
-                whole = self._rendered(reply)
+                reply = self._shown(fault, exchange, entry, connection)
+                whole = _rendered(reply, connection)
                 kept = len(reply.body) // 2 if params.bytes is None else min(params.bytes, len(reply.body))
                 connection.write(whole[: len(whole) - len(reply.body) + kept])
                 connection.drop()
             case _:
-                self._send(self._shown(fault, exchange, entry), connection)
+                self._send(self._shown(fault, exchange, entry, connection), connection)
 
     def _unheard(self, exchange: Exchange, entry: Entry) -> None:
         """Process what nobody will hear of."""
         self._process(exchange, entry)
         entry.status = None
 
-    def _shown(self, fault: Fault, exchange: Exchange, entry: Entry) -> Reply:
+    def _shown(self, fault: Fault, exchange: Exchange, entry: Entry, connection: WireConnection) -> Reply:
         """What a fault shows instead of the provider's answer, after the provider did or did not process."""
         params = fault.params
         if fault.kind == "auth_fail":
@@ -176,10 +196,11 @@ class SimulatorFrame:
             if fault.kind == "malformed":
                 reply = msgspec.structs.replace(reply, body=reply.body[: len(reply.body) // 2] + b"\x00<<")
             elif fault.kind == "oversize":
-                reply = msgspec.structs.replace(reply, body=reply.body.ljust(params.bytes or OVERSIZE_BYTES))
+                padded = connection.padded(reply.body, params.bytes or OVERSIZE_BYTES)
+                reply = msgspec.structs.replace(reply, body=padded)
         elif fault.kind in self.provider.own_faults:
             reply = self.provider.own_fault(exchange, fault, self.clock.now())
-            entry.processed = reply.status < 300
+            entry.processed = reply.took_effect
         else:
             reply = self.provider.spoil(self._process(exchange, entry), fault)
         entry.status = reply.status
@@ -187,20 +208,18 @@ class SimulatorFrame:
 
     # Getting it onto the wire
 
-    def _send(self, reply: Reply, connection: Connection) -> None:
-        connection.reply(reply.status, reply.body, reply.content_type, reply.headers)
+    def _send(self, reply: Reply, connection: WireConnection) -> None:
+        if reply.pieces:
+            self._trickle(_rendered(reply, connection), reply.pieces, 0, connection)
+        else:
+            connection.reply(reply.status, reply.body, reply.content_type, reply.headers)
 
-    def _rendered(self, reply: Reply) -> bytes:
-        return render(
-            reply.status, reply.body, reply.content_type, self.clock.http_date(self.clock.now()), reply.headers
-        )
-
-    def _slowly(self, reply: Reply, milliseconds: float, connection: Connection) -> None:
-        whole = self._rendered(reply)
+    def _slowly(self, reply: Reply, milliseconds: float, connection: WireConnection) -> None:
+        whole = _rendered(reply, connection)
         size = -(-len(whole) // SLOW_PIECES_MAX)
         self._trickle(whole, (size,), milliseconds / -(-len(whole) // size), connection)
 
-    def _trickle(self, whole: bytes, sizes: Sequence[int], gap_ms: float, connection: Connection) -> None:
+    def _trickle(self, whole: bytes, sizes: Sequence[int], gap_ms: float, connection: WireConnection) -> None:
         """Write an answer in pieces, one per turn of the event loop or, with a gap, on the clock."""
         pieces = _cut(whole, sizes)
 
@@ -242,7 +261,8 @@ class SimulatorFrame:
         last = now.date() - timedelta(days=1 if now.time() >= RECON_AT else 2)
         self._filed_until = max(self._filed_until, last - timedelta(days=RECON_CATCH_UP_DAYS_MAX))
         while self._filed_until <= last:
-            self.recon_file(self._filed_until)
+            if self.provider.recon_day(self._filed_until).due:
+                self.recon_file(self._filed_until)
             self._filed_until += timedelta(days=1)
 
     def recon_file(self, day: date, fault: str | None = None, reference: str | None = None) -> tuple[str, str]:
@@ -252,7 +272,12 @@ class SimulatorFrame:
         name = of_day.file_name
         if self.outbox_dir is not None:
             name = write_to_outbox(self.outbox_dir, name, text)
+            write_side_file(self.outbox_dir, of_day, name, fault, reference)
         return name, text
+
+
+def _rendered(reply: Reply, connection: WireConnection) -> bytes:
+    return connection.rendered(reply.status, reply.body, reply.content_type, reply.headers)
 
 
 def _cut(whole: bytes, sizes: Sequence[int]) -> Iterator[bytes]:

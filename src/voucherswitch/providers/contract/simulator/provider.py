@@ -12,12 +12,23 @@ from voucherswitch.providers.contract.simulator.wire import JSON_TYPE, Request
 
 
 class Reply(Struct, frozen=True):
-    """A provider's answer."""
+    """A provider's answer.
+
+    `processed`: whether the request took effect; None: its status tells. `pieces`: the sizes in which it is written,
+    one piece per turn of the event loop; empty: whole.
+    """
 
     status: int
     body: bytes
     content_type: bytes = JSON_TYPE
     headers: bytes = b""  # whole lines, each with its line end; a `Date` of its own replaces the clock's
+    processed: bool | None = None
+    pieces: tuple[int, ...] = ()
+
+    @property
+    def took_effect(self) -> bool:
+        """For the journal."""
+        return self.status < 300 if self.processed is None else self.processed
 
 
 class Exchange(Struct):
@@ -83,7 +94,8 @@ class ProviderSimulator(Protocol):
     def set_profile(self, wanted: Mapping[str, Any], /) -> dict[str, Any]: ...
     def recon_day(self, day: date) -> ReconDay: ...
     def control(self, method: str, path: str, wanted: Mapping[str, Any], now: float, /) -> Any:
-        """A control call that only this provider has, such as `POST /__sim/keys`; its answer is sent as JSON.
+        """A control call that only this provider has, such as `POST /__sim/keys`; its answer is sent as JSON, or as it
+        is when it is a `Reply`: a file.
 
         `wanted` is the body of a POST, else the query. Raises `ControlError` 404 for a call it does not have.
         """

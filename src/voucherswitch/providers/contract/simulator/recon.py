@@ -25,11 +25,20 @@ class ReconRow(Struct, frozen=True):
 
 
 class ReconDay(Struct, frozen=True):
-    """One business day. `render` writes rows with a trailer that claims the given count and sum."""
+    """One business day.
+
+    Attributes:
+        render: writes rows with a trailer that claims the given count and sum.
+        side_file: where a second file vouches for the first: takes that one's name, its text as it was before any
+            transfer broke it, and the file fault; returns the second one's name and text.
+        due: whether the file is ready when this day is over; a monthly one is so on the month's last.
+    """
 
     file_name: str
     rows: Sequence[ReconRow]
     render: Callable[[Sequence[ReconRow], int, int], str]
+    side_file: Callable[[str, str, str | None], tuple[str, str]] | None = None
+    due: bool = True
 
 
 class NoSuchRowError(ValueError):
@@ -67,7 +76,8 @@ def render_day(day: ReconDay, fault: str | None = None, reference: str | None = 
     if fault == "truncated":
         # Cut inside the last row, or inside the header of an empty day: a transfer that broke.
         lines = text.rstrip("\n").split("\n")
-        text = "\n".join([*lines[:-2], lines[-2][: len(lines[-2]) // 2]])
+        cut = lines[-2] if len(lines) > 1 else lines[0]  # a file without a trailer may be a header alone
+        text = "\n".join([*lines[:-2], cut[: len(cut) // 2]])
     return text
 
 
@@ -88,6 +98,15 @@ def write_to_outbox(outbox_dir: Path, file_name: str, text: str) -> str:
         if path.read_text(encoding="utf-8") == text:
             return name
     raise FileExistsError(f"{outbox_dir / file_name} was replaced {REPLACEMENTS_MAX} times")
+
+
+def write_side_file(outbox_dir: Path, day: ReconDay, file_name: str, fault: str | None, reference: str | None) -> None:
+    """Write the side file of a file that is in the outbox under this name, for a day that has one."""
+    if day.side_file is None:
+        return
+    as_made = render_day(day, None if fault == "truncated" else fault, reference)
+    name, text = day.side_file(file_name, as_made, fault)
+    (outbox_dir / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def business_day_of(text: str) -> date:

@@ -1,0 +1,89 @@
+"""Make an XML message safe to keep: what could be spent, or could open a door, becomes `***` (providers.md B.9).
+
+By structure, like `JsonMask`: by the names of elements and attributes, at any depth, under any namespace prefix. Of a
+document that cannot be parsed only its size and type are kept.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from lxml import etree
+
+from voucherswitch.providers.contract.answers import BadAnswer
+from voucherswitch.providers.contract.transport.masking import (
+    MASK,
+    MASKED_NAMES,
+    MASKED_WHEN_TEXT,
+    PROPERTY_NAMES_MAX,
+    RECORDED_CHARS_MAX,
+    unreadable,
+)
+from voucherswitch.providers.contract.transport.xml import Element, attributes_of, parse
+
+_SHOWN: Final = "shown"
+_HIDDEN: Final = "hidden"
+_HIDDEN_WHEN_TEXT: Final = "hidden when it is text"
+
+
+class XmlMask:
+    """Masks the text of secret elements and the values of secret attributes.
+
+    Everything inside a secret element is hidden with it. Comments and processing instructions are left out.
+
+    Args:
+        extra_names: further secret names of one provider.
+        own_words: words of the provider's published protocol, such as its error codes: a secret name that holds exactly
+            one of them shows it.
+    """
+
+    def __init__(self, extra_names: Iterable[str] = (), own_words: Iterable[str] = ()) -> None:
+        self._names = MASKED_NAMES | {name.lower() for name in extra_names}
+        self._own_words = frozenset(own_words)
+        self._treatments: dict[str, str] = {}  # tag or attribute, as lxml writes it -> what is done with its value
+
+    def __call__(self, body: bytes, content_type: str | None) -> str:
+        if not body:
+            return ""
+        try:
+            root = parse(body)
+        except BadAnswer:
+            return unreadable(len(body), content_type)
+        known = self._treatments
+        for element in root.iter():
+            tag = element.tag
+            treatment = known.get(tag) or self._learn(tag)
+            if treatment is _HIDDEN:
+                self._mask_all(element)
+                continue
+            if treatment is _HIDDEN_WHEN_TEXT and element.text:
+                element.text = self._masked(element.text)
+            for name, value in attributes_of(element).items():
+                if (known.get(name) or self._learn(name)) is _HIDDEN:
+                    element.set(name, self._masked(value))
+        text = etree.tostring(root, encoding="unicode")
+        if len(text) > RECORDED_CHARS_MAX:
+            return f"{text[:RECORDED_CHARS_MAX]}… ({len(text)} characters)"
+        return text
+
+    def _mask_all(self, hidden: Element) -> None:
+        for element in hidden.iter():
+            if element.text:
+                element.text = self._masked(element.text)
+            if element is not hidden and element.tail:
+                element.tail = self._masked(element.tail)
+            for name, value in attributes_of(element).items():
+                element.set(name, self._masked(value))
+
+    def _masked(self, text: str) -> str:
+        # Whether a PIN was there at all must stay visible, so blank text does.
+        return text if not text.strip() or text.strip() in self._own_words else MASK
+
+    def _learn(self, name: str) -> str:
+        local = name.rpartition("}")[2]
+        if local.lower() in self._names:
+            treatment = _HIDDEN
+        else:
+            treatment = _HIDDEN_WHEN_TEXT if local in MASKED_WHEN_TEXT else _SHOWN
+        if len(self._treatments) < PROPERTY_NAMES_MAX:
+            self._treatments[name] = treatment
+        return treatment
