@@ -178,6 +178,14 @@ class Service:
                     provider_code=item.result.provider_code,
                     alert=item.result.alert,
                 )
+            elif isinstance(item.result, Pending) and item.result.alert is not None:
+                log.error(
+                    "provider needs attention",
+                    provider=self._provider_id,
+                    alert=item.result.alert,
+                    advice_id=str(item.claimed.advice_id),
+                    reason=item.result.cause,
+                )
         if any(not isinstance(item.result, Pending) for item in attempts):
             self._failures = 0
             self._quiet_until_s = 0.0

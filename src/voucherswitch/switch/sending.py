@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias, assert_never
 
+import structlog
+
 from voucherswitch.journal.batcher import JournalError
 from voucherswitch.journal.records import Closing
 from voucherswitch.message.codes import ErrorType
@@ -28,6 +30,8 @@ from voucherswitch.switch.telling import NOT_DURABLE, declined, make_answer, not
 from voucherswitch.switch.vouchers import change_on_reversal
 
 Ask: TypeAlias = Callable[[Connector, Call], Awaitable[Outcome]]
+
+log = structlog.get_logger(__name__)
 
 OUTCOME_UNKNOWN = "outcome_unknown"  # the alert of a record that somebody has to find out about
 OPEN = mask((State.PENDING, State.UNKNOWN))
@@ -63,9 +67,18 @@ async def _call(deps: Deps, provider_id: str, send: Ask, call: Call) -> Outcome:
                     provider_message=deps.providers.faults.get(provider_id, "provider is not set up"),
                     alert="provider_settings",
                 )
-            return await send(connector, call)
+            outcome = await send(connector, call)
     except ProviderBusyError as error:
         return NotSent(error_type=ErrorType.UPSTREAM_UNAVAILABLE, provider_message=str(error))
+    if isinstance(outcome, NotSent | OutcomeUnknown) and outcome.alert is not None:
+        log.error(
+            "provider needs attention",
+            provider=provider_id,
+            alert=outcome.alert,
+            provider_code=outcome.provider_code,
+            reason=outcome.provider_message,
+        )
+    return outcome
 
 
 async def finish(deps: Deps, sent: Sent, outcome: Outcome) -> Reply:
