@@ -1,0 +1,1 @@
+"""Flash: 1Voucher, an open voucher sold and redeemed, and gift vouchers."""
