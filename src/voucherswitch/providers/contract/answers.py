@@ -6,7 +6,7 @@ that does not is OutcomeUnknown with the alert `bad_answer`, never a decline, be
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final, TypeVar
 
 import msgspec
@@ -117,7 +117,7 @@ def secrets_of(order: Order) -> tuple[str, ...]:
     return tuple(secret for secret in found if secret)
 
 
-_RAND = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.(\d{1,4}))?")
+_RAND = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.(\d{1,4}))?", re.ASCII)
 
 
 def rand(cents: int) -> str:
@@ -136,7 +136,7 @@ def cents_of(text: str | Decimal | int) -> int:
         raise BadAnswer("an amount cannot be read")
     try:
         cents = Decimal(text.replace(",", "") if isinstance(text, str) else text) * 100
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one with an exponent beyond all bounds
         raise BadAnswer("an amount cannot be read") from None
     if not cents.is_finite() or cents != cents.to_integral_value() or abs(cents) > 10**15:
         raise BadAnswer("an amount has a fraction of a cent, or no bounds")

@@ -5,7 +5,7 @@ The scenarios are the same for all providers; which of them run follows from the
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -37,6 +37,13 @@ class AdviceCase(Struct, frozen=True):
     alert: str | None = None
 
 
+class Reachable(Protocol):
+    """Where a simulator listens."""
+
+    @property
+    def url(self) -> str: ...
+
+
 Start: TypeAlias = Callable[..., AbstractAsyncContextManager[RunningSimulator]]  # of a provider's simulator
 
 
@@ -45,7 +52,8 @@ class KitProfile(Struct, frozen=True, kw_only=True):
 
     Attributes:
         start: starts the simulator.
-        settings: what the connector needs to reach that simulator, secrets included; outlet `S001` is the default one.
+        settings: what the connector needs to reach that simulator, credentials included; outlet `S001` is the default
+            one. Its argument is the running simulator or anything `Reachable` that tells the same address.
         product, amount_cents: what is sold; a product reference as routes name it.
         redeem_cents: what is redeemed of a voucher of `amount_cents`; less where partial redemption is native.
         codes, advice_codes: the code tables.
@@ -54,10 +62,15 @@ class KitProfile(Struct, frozen=True, kw_only=True):
         labelled: `Documented`, `Proposed` or a mix, as the report says of the protocol.
         evidence: one sentence on where the protocol comes from.
         read_statement: reads the provider's daily file.
+        simulator_profile: what `POST /__sim/profile` sets before each scenario; for a simulator whose answers would
+            otherwise come by a second message, which no fault on the first one shows.
+        not_applicable: name of a scenario -> why this protocol cannot have it, one sentence; the report shows both. A
+            name may end in `*`. For instance `wrong-outlet` where no store is in the messages.
+        to_do: what is still to be written, a step each, in order; a provider with any does not conform.
     """
 
     start: Start
-    settings: Callable[[RunningSimulator], Mapping[str, Any]]
+    settings: Callable[[Any], Mapping[str, Any]]
     product: str
     amount_cents: int = 10_000
     redeem_cents: int = 10_000
@@ -68,3 +81,6 @@ class KitProfile(Struct, frozen=True, kw_only=True):
     labelled: str
     evidence: str
     read_statement: Callable[[str, bytes], Statement]
+    simulator_profile: Mapping[str, Any] = {}
+    not_applicable: Mapping[str, str] = {}
+    to_do: tuple[str, ...] = ()

@@ -19,15 +19,17 @@ from voucherswitch.providers.contract.capabilities import Capabilities, Support
 from voucherswitch.providers.contract.connector import ProviderSettingsError
 from voucherswitch.providers.contract.families import Family, Meaning
 
+SECRET: Final = {"secret": True}  # the mark of what opens a door: `provider set` takes it sealed only
+
 Milliseconds = Annotated[int, Meta(ge=1, le=600_000, description="a whole number of milliseconds, 1 to 600000")]
 Text = Annotated[str, Meta(min_length=1, description="text that is not empty")]
 TimeOfDay = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="a time of day in SAST, like 02:30")]
 Path = Annotated[str, Meta(min_length=1, description="the path of a file")]
 BaseUrl = Annotated[str, Meta(description="scheme, host and port, like https://host:port, without trailing slash")]
 BasePath = Annotated[str, Meta(pattern=r"^(/[^/\s]+)*$", description="a path without trailing slash")]
-# What opens a door: `provider set` takes it only as a secret, which is sealed.
+Secret = Annotated[str, Meta(min_length=1, description="the secret that the provider gave us", extra=SECRET)]
 Credential = Annotated[
-    str, Meta(pattern=r"^[!-~]+$", description="the credential that the provider gave us", extra={"secret": True})
+    str, Meta(pattern=r"^[!-~]+$", description="the credential that the provider gave us", extra=SECRET)
 ]
 
 
@@ -51,9 +53,13 @@ class CommonSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The common keys, but for the address. Times are milliseconds.
 
     Attributes:
+        base_url: the provider's address.
+        connect_timeout_ms: longest wait for a connection, TLS included.
         read_timeout_ms: longest wait for the next byte of the answer; for the first one counted from the start of the
             exchange, so it should exceed `connect_timeout_ms`.
         total_timeout_ms: end of the whole operation, unless the originator's deadline is nearer.
+        max_response_bytes: a longer answer is not read, and in doubt.
+        pin_pattern: what every code or PIN that the provider issues looks like; another one is a bad answer.
         settle_ms: "not found" is proof only when the request left longer ago than this.
         max_connections: exchanges in flight at once, one connection each; also the size of the keep-alive pool.
         connection_wait_ms: how long an exchange waits for one of them before it is given up, unsent.
@@ -72,17 +78,23 @@ class CommonSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_connections: Annotated[int, Meta(ge=1, le=10_000, description="a whole number, 1 to 10000")] = 256
     connection_wait_ms: Milliseconds = 500
     keep_alive_ms: Milliseconds = 4_000
-    tls: TlsSettings = TlsSettings()
-    product_map: dict[str, str] = {}
-    outlet_map: dict[str, str] = {}
+    tls: Annotated[TlsSettings, Meta(description="ca_file, verify, client_cert: certificates, theirs and ours")] = (
+        TlsSettings()
+    )
+    product_map: Annotated[dict[str, str], Meta(description="our product -> the provider's; routes say it too")] = {}
+    outlet_map: Annotated[dict[str, str], Meta(description="merchantId or terminalId -> the provider's store")] = {}
     default_outlet: Text | None = None
-    capabilities: dict[str, str | bool] = {}
+    capabilities: Annotated[
+        dict[str, str | bool], Meta(description="capability -> native, emulated, consume, local, none, yes or no")
+    ] = {}
     code_map: Annotated[
         dict[str, tuple[Family, ErrorType]],
         Meta(description="provider code -> [family, errorType]; a family is Declined, NotSent or OutcomeUnknown"),
     ] = {}
     pin_pattern: Annotated[str, Meta(min_length=1, description="a regular expression for a whole PIN")]
-    recon: ReconSettings = ReconSettings()
+    recon: Annotated[
+        ReconSettings, Meta(description="inbox_dir, file_pattern, expected_at: where its files arrive")
+    ] = ReconSettings()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"

@@ -22,16 +22,17 @@ BACKLOG: Final = 4_096  # connections that may wait to be accepted: a benchmark 
 
 JSON_TYPE: Final = b"application/json"
 
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close sends RST and forgets what was unsent
+RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close sends RST and forgets what was unsent
 
 
 class Request(Struct, gc=False):
-    """One request, read whole. Header names as they were sent."""
+    """One request, read whole. Header names as they were sent; `peer` is the address that it came from."""
 
     method: str
     target: str
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    peer: str = ""
 
     def header(self, name: bytes) -> bytes | None:
         """A header's value; `name` in lower case."""
@@ -53,6 +54,7 @@ class Connection(asyncio.Protocol):
         "_headers",
         "_listener",
         "_parser",
+        "_peer",
         "_size",
         "_target",
         "_transport",
@@ -82,6 +84,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but does not inherit from it
+        self._peer = str((transport.get_extra_info("peername") or ("",))[0])
         self._listener.connections.add(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -120,7 +123,8 @@ class Connection(asyncio.Protocol):
             self._closing = True
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         target = self._target.decode("latin-1")
-        self._waiting.append(Request(self._parser.get_method().decode(), target, self._headers, body))
+        method = self._parser.get_method().decode()
+        self._waiting.append(Request(method, target, self._headers, body, self._peer))
         self._start()
         if len(self._waiting) > PIPELINED_MAX:
             self._give_up(503)
@@ -164,8 +168,16 @@ class Connection(asyncio.Protocol):
     def reply(self, status: int, body: bytes, content_type: bytes = JSON_TYPE, headers: bytes = b"") -> None:
         """Write a whole answer."""
         if not self._transport.is_closing():
-            self._transport.write(render(status, body, content_type, self._listener.date(), headers))
+            self._transport.write(self.rendered(status, body, content_type, headers))
         self.done()
+
+    def rendered(self, status: int, body: bytes, content_type: bytes = JSON_TYPE, headers: bytes = b"") -> bytes:
+        """A whole answer as it goes over the wire."""
+        return render(status, body, content_type, self._listener.date(), headers)
+
+    def padded(self, body: bytes, size: int) -> bytes:
+        """A body made as large as that, which still means the same."""
+        return body.ljust(size)
 
     def drop(self) -> None:
         """Close cleanly; what was written before still goes out."""
@@ -178,7 +190,7 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._waiting.clear()
         with contextlib.suppress(OSError):  # the client was faster
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._transport.abort()
 
 
