@@ -11,7 +11,11 @@ from voucherswitch.message.states import AdviceKind, AdviceState, Kind, State, V
 
 
 class Record(Struct, kw_only=True):
-    """One row of `transaction`: the newest generation of its id."""
+    """One row of `transaction`: the newest generation of its id.
+
+    `age_ms` counts from `opened_at` by the database's clock, which all workers share; it is below 0 when that was set
+    back. It is told only of a record that was read by its id.
+    """
 
     request_id: UUID
     generation: int
@@ -44,6 +48,7 @@ class Record(Struct, kw_only=True):
     reversal_id: UUID | None
     opening: int
     opened_at: datetime
+    age_ms: int
     changed_at: datetime
     call_running: bool
     confirmed_by_switch: bool

@@ -17,7 +17,7 @@ class ProvisionOrder(Struct, frozen=True):
     """Issue one voucher. `product` is the provider's own product reference, taken from the route.
 
     `sent_ms_ago` counts from the first message of this request; 0 in the first. A retry asks by it whether the provider
-    still knows that message (replay window).
+    still knows that message (replay window). Below 0: the clock was set back, and nobody knows.
     """
 
     request_id: str

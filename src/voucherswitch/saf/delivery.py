@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
@@ -61,7 +60,6 @@ def claimed_from(row: asyncpg.Record, journal: Journal) -> Claimed:
         except VaultError as error:
             # Most providers find the voucher by our reference; one that needs the code says so, and it is repeated.
             log.error("voucher of an advice cannot be opened", request_id=str(row["request_id"]), reason=str(error))
-    sent_ms_ago = int((datetime.now(UTC) - row["opened_at"]).total_seconds() * 1000)
     order = AdviceOrder(
         advice_id=str(row["advice_id"]),
         request_id=str(row["request_id"]),
@@ -70,7 +68,7 @@ def claimed_from(row: asyncpg.Record, journal: Journal) -> Claimed:
         voucher_code=code,
         serial_number=row["voucher_serial"],
         refs=refs(row["refs"]),
-        sent_ms_ago=max(0, sent_ms_ago),
+        sent_ms_ago=row["age_ms"],
         product=row["provider_product"],
         store=None if row["merchant_id"] is None else Store(row["merchant_id"], row["terminal_id"]),
     )

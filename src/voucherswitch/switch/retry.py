@@ -4,7 +4,6 @@ Answers from the record when it knows, asks the provider where its rule allows, 
 """
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Protocol
 
 from voucherswitch.journal.records import Entry, Record
@@ -186,5 +185,5 @@ def _order(request: Provision, record: Record) -> ProvisionOrder:
         tenders=request.tenders,
         msisdn=request.msisdn,
         voucher_code=request.voucher_code,
-        sent_ms_ago=max(0, int((datetime.now(UTC) - record.opened_at).total_seconds() * 1000)),
+        sent_ms_ago=record.age_ms,
     )

@@ -229,7 +229,8 @@ SELECT t.request_id, t.generation, t.reference, t.kind, t.state, t.has_request, 
        t.product_id, t.provider_id, t.provider_product, t.amount_cents, t.currency, t.approved_cents, t.balance_cents,
        t.fingerprint, t.voucher_serial, t.provider_ref, t.refs, t.request, t.answer, t.error, t.alert,
        t.answered_status, t.redemption_id, t.redemption_generation, t.confirmation_id, t.reversal_id, t.opening,
-       t.opened_at, t.changed_at, t.call_until > clock_timestamp() AS call_running,
+       t.opened_at, (extract(epoch FROM clock_timestamp() - t.opened_at) * 1000)::bigint AS age_ms,
+       t.changed_at, t.call_until > clock_timestamp() AS call_running,
        own.by_switch, own.unsent
   FROM (SELECT DISTINCT unnest($1::uuid[]) AS request_id) AS d
   CROSS JOIN LATERAL (
