@@ -20,11 +20,11 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format docs
+.PHONY: help run test check bench bench-providers format docs
 .DELETE_ON_ERROR:
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
 run: .venv/.synced ## the whole sandbox on this machine: database, simulators, switch, console; Ctrl-C stops it
 	@$(BIN)/voucherswitch up
@@ -41,6 +41,9 @@ check: .venv/.synced ## lint, format, types, and the rule which folder may impor
 bench: .venv/.synced-bench ## the benchmark; BENCH_ARGS are passed on
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
+bench-providers: .venv/.synced-bench ## what a provision costs the switch by provider; BENCH_ARGS are passed on
+	$(BIN)/python -m bench.providers $(BENCH_ARGS)
+
 format: .venv/.synced ## correct what the linter can, then format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -50,6 +53,8 @@ docs: .venv/.synced ## write the generated pages of docs/reference anew
 	mv docs/reference/settings.md.new docs/reference/settings.md
 	$(BIN)/python -m voucherswitch.cli.reference > docs/reference/cli.md.new
 	mv docs/reference/cli.md.new docs/reference/cli.md
+	$(BIN)/python -m voucherswitch.providers.reference > docs/reference/providers.md.new
+	mv docs/reference/providers.md.new docs/reference/providers.md
 
 # Stamps make the second run instant. `--inexact`: neither of the two takes away what the other installed.
 .venv/.synced: pyproject.toml uv.lock | $(UV)

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from cli.cli_support import READY, Sandbox, Terminal, eventually, open_folder, processes_with
+from voucherswitch.catalogue.brands import SIMULATED_BRANDS, SimulatedBrand
 from voucherswitch.cli import till_messages
 from voucherswitch.cli.till_access import TillAccess
 from voucherswitch.cli.till_client import Answer, Switch
@@ -46,8 +47,8 @@ def a_sale(sandbox: Sandbox, *options: str) -> ProvisionResponse:
 
 def queued(sandbox: Sandbox) -> int:
     """How many advices wait to be delivered."""
-    [queue] = sandbox.ok("saf", "list", "--json").json["providers"]
-    return int(queue["queued"])
+    queues = sandbox.ok("saf", "list", "--json").json["providers"]
+    return sum(queue["queued"] for queue in queues if queue["provider_id"] == "sandbox")
 
 
 def an_owed_sale(sandbox: Sandbox) -> ProvisionResponse:
@@ -245,6 +246,66 @@ def test_a_file_of_products_is_imported_whole_or_not_at_all(sandbox: Sandbox) ->
     sandbox.ok("product", "import", str(file))
     values = {item["id"]: item["max_cents"] for item in sandbox.ok("product", "list", "--json").json}
     assert (values["IMP1"], values["IMP2"]) == (None, 5_050)
+
+
+@pytest.mark.parametrize("brand", SIMULATED_BRANDS, ids=lambda brand: brand.provider_id)
+def test_every_simulated_provider_sells_its_first_product(sandbox: Sandbox, brand: SimulatedBrand) -> None:
+    sold = brand.products[0]
+    cents = sold.value if isinstance(sold.value, int) else sold.value[0]
+
+    done = sandbox.ok("sell", "--product", sold.id, "--paid", f"{cents / 100:.2f}", "--json")
+
+    assert done.json["amounts"]["approvedAmount"]["amount"] == cents
+    assert done.json["receiver"]["id"] == brand.receiver.id
+    assert done.json["voucher"]["code"]
+
+
+def test_a_providers_product_list_is_followed_by_way_of_a_draft(sandbox: Sandbox) -> None:
+    """What the provider sells and we do not is new; the draft is a product file that brings products and routes."""
+    sandbox.ok("route", "add", "--product", "FLASHGIFT50", "--provider", "flash", "--provider-product", "gift:999")
+    found = {item["provider_product"]: item["change"] for item in sandbox.ok("product", "sync", "flash", "--json").json}
+    assert (found["1voucher"], found["gift:999"]) == ("same", "gone")
+    sandbox.ok("product", "add", "FLASHGIFT", "--receiver", "80000009", "--name", "x", "--amount", "5000", "--replace")
+
+    file = sandbox.folder / "flash.csv"
+    shown = sandbox.ok("product", "sync", "flash", "--draft", str(file)).out
+
+    assert "gone" in shown
+    assert "changed" in shown
+    draft = file.read_text(encoding="utf-8")
+    assert "FLASHGIFT,80000009,x,,,,10.00,1000.00" in draft
+    sandbox.ok("product", "import", str(file))
+    after = {item["provider_product"]: item["change"] for item in sandbox.ok("product", "sync", "flash", "--json").json}
+    assert after["gift:302"] == "same"
+
+
+def test_a_provider_without_a_product_list_says_so(sandbox: Sandbox) -> None:
+    refused = sandbox.run("product", "sync", "ott")
+    assert refused.code == 1
+    assert "has no product list to ask for" in refused.line
+
+
+def test_a_product_file_brings_routes(sandbox: Sandbox) -> None:
+    file = sandbox.folder / "routed.csv"
+    header = "product_id,receiver_id,name,amount,provider,provider_product\n"
+    file.write_text(
+        header + "ROUTED1,80000009,One,10,flash,\nROUTED2,80000009,Two,10,nobody,1voucher\n", encoding="utf-8"
+    )
+    refused = sandbox.run("product", "import", str(file))
+    assert refused.out.splitlines() == [
+        "line 2: a route needs both provider and provider_product",
+        "line 3: provider 'nobody' is not known",
+    ]
+    file.write_text(header + "ROUTED1,80000009,One,10,flash,1voucher\n", encoding="utf-8")
+    assert sandbox.ok("product", "import", str(file)).err == ""
+    assert "ROUTED1" in sandbox.ok("product", "list").out
+
+
+def test_what_opens_a_door_is_taken_as_a_secret_only(sandbox: Sandbox) -> None:
+    refused = sandbox.run("provider", "set", "flash", "api_key=abc")
+    assert "api_key opens a door: give it by --secret api_key" in refused.line
+    shown = sandbox.ok("provider", "list", "--json").out
+    assert "c2ltLWNsaWVudC1pZDpleGFtcGxlLWZsYXNoLXNlY3JldA==" not in shown
 
 
 def test_originators_are_added_changed_and_listed(sandbox: Sandbox) -> None:

@@ -69,6 +69,15 @@ class SimulatorControl:
         found = await self.voucher(reference=reference)
         return None if found is None else str(found["state"])
 
+    async def totals(self) -> Json:
+        """How much is in its books."""
+        found: Json = await self._call("GET", "state")
+        return found
+
+    async def refuse_connections(self, milliseconds: int) -> None:
+        """Close the listener for a while, and every idle connection."""
+        await self._call("POST", "faults", {"op": "*", "kind": "refuse_connect", "params": {"ms": milliseconds}})
+
     async def event(self, code: str, name: str) -> None:
         """The world acts on a voucher: REDEEM, BLOCK or EXPIRE."""
         await self._call("POST", "vouchers/events", {"code": code, "event": name})

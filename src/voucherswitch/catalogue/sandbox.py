@@ -1,4 +1,4 @@
-"""What `up` loads: one originator, two brands, a believable catalogue and every scripted fault as a product.
+"""What `up` loads: one originator, brands, a believable catalogue and every scripted fault as a product.
 
 Loading again changes nothing but the provider's address and, if one is given, the originator's password.
 """
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from voucherswitch.catalogue import store
+from voucherswitch.catalogue.brands import SimulatedBrand, Sold
 from voucherswitch.catalogue.snapshot import ChannelListing, Product, Provider, Route, VoucherProvider
 from voucherswitch.message.parties import Institution
 from voucherswitch.security.vault import Vault
@@ -87,6 +88,72 @@ def products() -> Iterator[Product]:
         yield Product(
             id=product_id, receiver_id=MOBITALK, name=f"Sandbox {product_id}", amount_cents=cents, listed=False
         )
+
+
+async def load_brand(
+    connection: store.Connection,
+    vault: Vault,
+    brand: SimulatedBrand,
+    *,
+    settings: Mapping[str, Any],
+    secrets: dict[str, str],
+) -> None:
+    """Load a simulated provider with its brand, products and routes, in one transaction.
+
+    Args:
+        settings: the provider's settings, with the simulator's address.
+        secrets: its credentials.
+    """
+    own: dict[str, Any] = dict(settings)
+    if brand.foreign:
+        own["capabilities"] = {"foreignVouchers": True, **own.get("capabilities", {})}
+    async with connection.transaction():
+        await store.put_provider(
+            connection, vault, Provider(id=brand.provider_id, connector=brand.provider_id, settings=own), secrets
+        )
+        await store.put_voucher_provider(connection, VoucherProvider(receiver=brand.receiver, settlement=SETTLEMENT))
+        for number, sold in enumerate(brand.products, 1):
+            await store.put_product(connection, _product(brand, sold, number))
+            await store.put_route(connection, _brand_route(brand, sold.id, sold.provider_product, None))
+        if brand.default is not None:
+            provider_product, cents = brand.default
+            await store.put_route(connection, _brand_route(brand, None, provider_product, cents))
+
+
+def _product(brand: SimulatedBrand, sold: Sold, number: int) -> Product:
+    fixed = sold.value if isinstance(sold.value, int) else None
+    low, high = (None, None) if isinstance(sold.value, int) else sold.value
+    listing = ChannelListing(
+        channel_name="TILL",
+        display_name=sold.name,
+        display_category=sold.category,
+        sort_order=number,
+        channel_product_id=f"{brand.provider_id[:2].upper()}-{number:03d}",
+    )
+    return Product(
+        id=sold.id,
+        receiver_id=brand.receiver.id,
+        name=sold.name,
+        barcode=sold.barcode,
+        description=sold.description,
+        amount_cents=fixed,
+        min_cents=low,
+        max_cents=high,
+        channels=(listing,),
+    )
+
+
+def _brand_route(
+    brand: SimulatedBrand, product_id: str | None, provider_product: str, default_cents: int | None
+) -> Route:
+    return Route(
+        id=0,
+        product_id=product_id,
+        receiver_id=brand.receiver.id,
+        provider_id=brand.provider_id,
+        provider_product=provider_product,
+        default_cents=default_cents,
+    )
 
 
 async def load_sandbox(

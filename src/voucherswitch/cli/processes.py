@@ -124,8 +124,13 @@ def simulators(
 
     settings = _start_process()
     settings.require_sandbox("simulators")
-    profiles = {"sandbox": {"id_reuse": id_reuse, "code_reuse": code_reuse, "float_cents": SANDBOX_FLOAT_CENTS}}
-    serving = serve_simulators(settings.simulator_host, simulator_ports(settings), profiles)
+    ports = simulator_ports(settings)
+    profiles: dict[str, dict[str, object]] = {
+        name: {"float_cents": SANDBOX_FLOAT_CENTS, "outbox_dir": settings.data_dir / "statements" / name}
+        for name in ports
+    }
+    profiles["sandbox"] |= {"id_reuse": id_reuse, "code_reuse": code_reuse}
+    serving = serve_simulators(settings.simulator_host, ports, profiles)
     try:
         uvloop.run(_until_stopped(serving))
     except OSError as error:

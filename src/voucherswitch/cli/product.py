@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voucherswitch.cli import product_sync
 from voucherswitch.cli.amounts import AMOUNT_HELP, rand
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import FAILED, CommandError, say
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from voucherswitch.catalogue.snapshot import Catalogue, Product
 
 app = typer.Typer(help="Products: what is sold.", no_args_is_help=True, rich_markup_mode=None)
+
+product_sync.register(app)
 
 # Bad lines that are told one by one; a file with more of them is the wrong file.
 _TOLD_MAX = 100
@@ -97,7 +100,8 @@ def import_file(
     """Add or replace the products of a CSV file: all of them or, when a line is bad, none.
 
     Columns: product_id, receiver_id, name (needed), barcode, description, amount (fixed value) or min and max, channels
-    (names with | between), listed, enabled (yes or no). Amounts are in rand. Every bad line is told with its number.
+    (names with | between), listed, enabled (yes or no), provider and provider_product (a route to it). Amounts are in
+    rand. Every bad line is told with its number.
 
     \b
     Example:
@@ -118,7 +122,7 @@ def import_file(
     if dry_run:
         print(f"{found.lines} lines are good; nothing was imported (--dry-run).")
         return
-    with_database(lambda connection, _: store_products(connection, found.products))
+    with_database(lambda connection, _: store_products(connection, found.products, found.routes))
     print(f"{len(found.products)} products imported.")
     unrouted = found.unrouted
     if unrouted:

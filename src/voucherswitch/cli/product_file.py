@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from voucherswitch.cli.errors import CommandError
-from voucherswitch.cli.product_rows import COLUMNS, REQUIRED, product_of
+from voucherswitch.cli.product_rows import COLUMNS, REQUIRED, product_of, route_of
 
 if TYPE_CHECKING:
     import asyncpg
     from rich.progress import Progress
 
-    from voucherswitch.catalogue.snapshot import Catalogue, Product
+    from voucherswitch.catalogue.snapshot import Catalogue, Product, Route
 
 LINES_MAX: Final = 1_000_000
 
@@ -50,6 +50,7 @@ class ProductFile:
 
     lines: int
     products: Sequence["Product"]
+    routes: Sequence["Route"]
     bad: Sequence[BadLine]
     unrouted: Sequence[str]
 
@@ -72,7 +73,9 @@ async def read_products(connection: "asyncpg.Connection", file: Path) -> Product
         raise CommandError(f"{file} is not a CSV file: {error}") from None
 
 
-async def store_products(connection: "asyncpg.Connection", products: Sequence["Product"]) -> None:
+async def store_products(
+    connection: "asyncpg.Connection", products: Sequence["Product"], routes: Sequence["Route"]
+) -> None:
     """Write all of them in one transaction.
 
     Raises:
@@ -80,14 +83,21 @@ async def store_products(connection: "asyncpg.Connection", products: Sequence["P
     """
     import asyncpg
 
+    from voucherswitch.catalogue.store import CatalogueError, put_route
+
     try:
         with _progress("Importing") as progress:
-            task = progress.add_task("", total=len(products))
+            task = progress.add_task("", total=len(products) + len(routes))
             async with connection.transaction():
                 for start in range(0, len(products), _BATCH):
                     batch = products[start : start + _BATCH]
                     await connection.execute(_PUT, *_columns(batch))
                     progress.advance(task, len(batch))
+                for route in routes:
+                    await put_route(connection, route)
+                    progress.advance(task)
+    except CatalogueError as error:
+        raise CommandError(f"nothing was imported: {error}") from None
     except asyncpg.IntegrityConstraintViolationError as error:
         raise CommandError(
             f"nothing was imported: the catalogue changed meanwhile ({error.detail}); import it again"
@@ -111,6 +121,7 @@ def _checked(
     rows: Iterator[tuple[int, dict[str, str | None]]], catalogue: "Catalogue", progress: "Progress"
 ) -> ProductFile:
     products: list[Product] = []
+    routes: list[Route] = []
     bad: list[BadLine] = []
     seen: dict[str, int] = {}
     lines = 0
@@ -120,12 +131,20 @@ def _checked(
         progress.advance(task)
         try:
             product = _one(row, line, seen, catalogue)
+            route = route_of(row, product)
+            if route is not None and route.provider_id not in catalogue.providers:
+                raise CommandError(f"provider {route.provider_id!r} is not known")
         except CommandError as error:
             bad.append(BadLine(line, str(error)))
         else:
             products.append(product)
-    unrouted = [item.id for item in products if not catalogue.routes.get((item.receiver_id, item.id))]
-    return ProductFile(lines, products, bad, unrouted)
+            if route is not None:
+                routes.append(route)
+    routed = {route.product_id for route in routes}
+    unrouted = [
+        item.id for item in products if item.id not in routed and not catalogue.routes.get((item.receiver_id, item.id))
+    ]
+    return ProductFile(lines, products, routes, bad, unrouted)
 
 
 def _one(row: dict[str, str | None], line: int, seen: dict[str, int], catalogue: "Catalogue") -> "Product":

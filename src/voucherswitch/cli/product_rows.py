@@ -11,11 +11,11 @@ from voucherswitch.cli.amounts import cents_of
 from voucherswitch.cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from voucherswitch.catalogue.snapshot import Product
+    from voucherswitch.catalogue.snapshot import Product, Route
 
 COLUMNS: Final = (
     "product_id", "receiver_id", "name", "barcode", "description", "amount", "min", "max", "channels", "listed",
-    "enabled",
+    "enabled", "provider", "provider_product",
 )  # fmt: skip
 REQUIRED: Final = ("product_id", "receiver_id", "name")
 
@@ -55,6 +55,28 @@ def product_of(row: Mapping[str, str | None]) -> "Product":
         enabled=enabled is not False,
         listed=listed is not False,
         channels=tuple(ChannelListing(channel_name=name) for name in _channels(cells["channels"])),
+    )
+
+
+def route_of(row: Mapping[str, str | None], product: "Product") -> "Route | None":
+    """The route that a row asks for: both its columns, or none.
+
+    Raises:
+        CommandError: only one of them.
+    """
+    from voucherswitch.catalogue.snapshot import Route
+
+    provider, provider_product = ((row.get(name) or "").strip() for name in ("provider", "provider_product"))
+    if bool(provider) != bool(provider_product):
+        raise CommandError("a route needs both provider and provider_product")
+    if not provider:
+        return None
+    return Route(
+        id=0,
+        product_id=product.id,
+        receiver_id=product.receiver_id,
+        provider_id=provider,
+        provider_product=provider_product,
     )
 
 

@@ -28,7 +28,7 @@ from voucherswitch.cli.context import (
 from voucherswitch.cli.db import migrated
 from voucherswitch.cli.errors import CommandError
 from voucherswitch.cli.processes import Workers
-from voucherswitch.cli.sandbox_data import SIMULATED, Till, load
+from voucherswitch.cli.sandbox_data import Till, load
 
 if TYPE_CHECKING:
     from voucherswitch.cli.supervisor import Child
@@ -205,7 +205,8 @@ def _simulators(settings: "Settings", url: str) -> "list[Child]":
             name="simulators",
             argv=processes.own_command("simulators", "--id-reuse", "rebind", "--code-reuse", "rebind"),
             env=processes.child_env(settings, url),
-            ready=(settings.simulator_host, processes.simulator_ports(settings)[SIMULATED]),
+            # They are started in this order: when the last one listens, all do.
+            ready=(settings.simulator_host, list(processes.simulator_ports(settings).values())[-1]),
             stop_order=3,
         )
     ]
@@ -233,6 +234,11 @@ def _background(settings: "Settings", url: str) -> "list[Child]":
     ]
 
 
+def _simulated(settings: "Settings") -> str:
+    ports = processes.simulator_ports(settings)
+    return f"{len(ports)} simulated on {settings.simulator_host}, ports {min(ports.values())}-{max(ports.values())}"
+
+
 def _announce(settings: "Settings", till: Till, *, with_simulators: bool) -> None:
     """Say that a sale works now, and how to make one."""
     from pathlib import Path
@@ -252,7 +258,11 @@ def _announce(settings: "Settings", till: Till, *, with_simulators: bool) -> Non
         ("Interface", f"{interface}/suv/v1", "bold"),
         ("Try it", f"{interface}/docs", "bold"),
         ("Console", processes.console_url(settings), "bold"),
-        *(() if with_simulators else (("Simulators", "none: every sale needs a provider that answers", ""),)),
+        (
+            "Providers",
+            _simulated(settings) if with_simulators else "none simulated: every sale needs one that answers",
+            "",
+        ),
         ("Originator", till.user, "bold"),
         ("Password", password, "bold" if till.password else ""),
         ("", "", ""),

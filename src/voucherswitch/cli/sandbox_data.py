@@ -4,7 +4,7 @@ The first start loads everything; later ones leave the catalogue as people have 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from voucherswitch.cli import processes
 from voucherswitch.cli.till_access import TillAccess, read_till, write_till
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import asyncpg
 
     from voucherswitch.config.settings import Settings
+    from voucherswitch.security.vault import Vault
 
-SIMULATED: Final = "sandbox"
-STORE: Final = "S001"  # the one shop that the sandbox provider knows
+_ADDRESSES: Final = frozenset({"base_url", "pos_base_url", "redemption_base_url", "host", "port"})
 
 
 @dataclass(frozen=True)
@@ -27,34 +27,32 @@ class Till:
     note: str
 
 
-async def load(settings: "Settings", connection: "asyncpg.Connection", password: str | None) -> Till:
-    """Load the sandbox where it is missing, follow the simulator to its port, and see to the till's password."""
-    import secrets
+class _At:
+    """Where a simulator will listen, for the settings of its provider."""
 
-    import msgspec
+    def __init__(self, host: str, port: int) -> None:
+        self.url = f"http://{host}:{port}"
+
+
+async def load(settings: "Settings", connection: "asyncpg.Connection", password: str | None) -> Till:
+    """Load the sandbox where it is missing, follow the simulators to their ports, and see to the till's password."""
+    import secrets
 
     from voucherswitch.catalogue import store
     from voucherswitch.catalogue.sandbox import ORIGINATOR_ID, PROVIDER_ID, load_sandbox
     from voucherswitch.process import open_vault
-    from voucherswitch.providers.sandbox.simulator import API_KEY
     from voucherswitch.security.passwords import hash_password, verify_password
 
     vault = await open_vault(settings, connection)
     catalogue = await store.load(connection)
-    known, provider = catalogue.originators.get(ORIGINATOR_ID), catalogue.providers.get(PROVIDER_ID)
+    known = catalogue.originators.get(ORIGINATOR_ID)
     new = password or (None if known else secrets.token_urlsafe(12))
-    base_url = f"http://{settings.simulator_host}:{processes.simulator_ports(settings)[SIMULATED]}"
-    if known is None or provider is None:
-        await load_sandbox(
-            connection,
-            vault,
-            settings={"base_url": base_url, "default_outlet": STORE},
-            secrets={"api_key": API_KEY},
-            password_hash=hash_password(new) if new else "",
-        )
-    elif provider.settings.get("base_url") != base_url:
-        moved = msgspec.structs.replace(provider, settings={**provider.settings, "base_url": base_url})
-        await store.put_provider(connection, vault, moved, store.open_secrets(vault, provider))
+    if known is None or PROVIDER_ID not in catalogue.providers:
+        plain, credentials = simulated(settings, PROVIDER_ID)
+        hashed = hash_password(new) if new else ""
+        await load_sandbox(connection, vault, settings=plain, secrets=credentials, password_hash=hashed)
+    await _load_brands(settings, connection, vault)
+    await _follow(settings, connection, vault)
     if known and password:
         await store.set_originator(connection, ORIGINATOR_ID, {"password_hash": hash_password(password)})
     address = processes.interface_url(settings)
@@ -71,3 +69,49 @@ async def load(settings: "Settings", connection: "asyncpg.Connection", password:
         return Till(ORIGINATOR_ID, None, "not known here; set one: voucherswitch up --password NEW")
     path = write_till(settings.data_dir, TillAccess(address, ORIGINATOR_ID, noted.password))  # the port may be another
     return Till(ORIGINATOR_ID, None, f"in {path}")
+
+
+def simulated(settings: "Settings", name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The settings of a simulated provider: where it is, and its credentials. All else stays as it is by default."""
+    from voucherswitch.providers import registry
+    from voucherswitch.providers.contract.settings import secret_keys
+
+    at = _At(settings.simulator_host, processes.simulator_ports(settings)[name])
+    needed = registry.kit_profile(name).settings(at)
+    sealed = secret_keys(registry.settings_type(name))
+    # Numbers are a test's: how often to ask, how long to wait. The sandbox has the provider's own.
+    kept = {key: value for key, value in needed.items() if key in _ADDRESSES or isinstance(value, str)}
+    return (
+        {key: value for key, value in kept.items() if key not in sealed},
+        {key: value for key, value in kept.items() if key in sealed},
+    )
+
+
+async def _load_brands(settings: "Settings", connection: "asyncpg.Connection", vault: "Vault") -> None:
+    """Load each simulated brand once; what people make of it afterwards stays."""
+    from voucherswitch.catalogue import store
+    from voucherswitch.catalogue.brands import SIMULATED_BRANDS
+    from voucherswitch.catalogue.sandbox import load_brand
+
+    known = (await store.load(connection)).providers
+    for brand in SIMULATED_BRANDS:
+        if brand.provider_id not in known:
+            plain, credentials = simulated(settings, brand.provider_id)
+            await load_brand(connection, vault, brand, settings=plain, secrets=credentials)
+
+
+async def _follow(settings: "Settings", connection: "asyncpg.Connection", vault: "Vault") -> None:
+    """Give every simulated provider the address that its simulator has at this start."""
+    import msgspec
+
+    from voucherswitch.catalogue import store
+
+    ports = processes.simulator_ports(settings)
+    for provider in (await store.load(connection)).providers.values():
+        if provider.id not in ports or provider.connector != provider.id:
+            continue
+        plain, _ = simulated(settings, provider.id)
+        address = {key: value for key, value in plain.items() if key in _ADDRESSES}
+        if any(provider.settings.get(key) != value for key, value in address.items()):
+            moved = msgspec.structs.replace(provider, settings={**provider.settings, **address})
+            await store.put_provider(connection, vault, moved, store.open_secrets(vault, provider))

@@ -57,6 +57,12 @@ def sell(
     amount: Amount = None,
     receiver: Receiver = None,
     code: Annotated[str | None, typer.Option(metavar="CODE", help="Name the voucher's code yourself.")] = None,
+    paid: Annotated[
+        int | None,
+        typer.Option(
+            parser=amount_option, metavar="RAND", help="Cash taken before it is asked for.", show_default=False
+        ),
+    ] = None,
     no_confirm: NoConfirm = False,
     as_json: JsonFlag = False,
     timeout: Timeout = TIMEOUT_S,
@@ -66,21 +72,30 @@ def sell(
 ) -> None:
     """Sell a voucher: ask for it, confirm it, print the slip.
 
-    Products of a fixed value need no --amount. Without --product, the --receiver decides where the request goes. When
-    no answer comes, the till retries with the same id, and reverses what stays unknown.
+    Products of a fixed value need no --amount. Without --product, the --receiver decides where the request goes. Some
+    providers want the customer to have paid first: name what was --paid; with an --amount that is understood. When no
+    answer comes, the till retries with the same id, and reverses what stays unknown.
 
     \b
     Examples:
       voucherswitch sell --product MOBIANY --amount 100          R100.00
       voucherswitch sell --product MOBI29
       voucherswitch sell --receiver 44444444 --amount 55.50
+      voucherswitch sell --product GPVISIT --paid 100            tender first
       voucherswitch sell --product MOBI29 --json | jq -r .voucher.code
     """
     if product is None and receiver is None:
         usage_error("name a --product, or a --receiver")
     access = till_access(user, password, url)
     till = _till(access, timeout)
-    message = till_messages.provision(access.user, product=product, receiver=receiver, amount_cents=amount, code=code)
+    message = till_messages.provision(
+        access.user,
+        product=product,
+        receiver=receiver,
+        amount_cents=amount,
+        code=code,
+        paid_cents=amount if paid is None else paid,
+    )
     approved = _approved(till.request(PROVISION, message), as_json=as_json)
     _print(approved, as_json=as_json)
     _finish(till, PROVISION, approved, no_confirm=no_confirm)

@@ -12,9 +12,15 @@ SHOP: Final = "Terminal Till"
 
 
 def provision(
-    user: str, *, product: str | None, receiver: str | None, amount_cents: int | None, code: str | None
+    user: str,
+    *,
+    product: str | None,
+    receiver: str | None,
+    amount_cents: int | None,
+    code: str | None,
+    paid_cents: int | None = None,
 ) -> Message:
-    """Ask for a voucher."""
+    """Ask for a voucher; the customer has paid for it where `paid_cents` says so, as some providers demand."""
     message = _transaction(user, receiver)
     if product is not None:
         message["product"] = {"productId": product}
@@ -22,6 +28,9 @@ def provision(
         message["amounts"] = {"requestAmount": _money(amount_cents)}
     if code is not None:
         message["voucher"] = {"code": code}
+    if paid_cents is not None:
+        slip = f"SLIP-{message['id'][:8].upper()}"
+        message["tenders"] = [{"amount": _money(paid_cents), "tenderType": "CASH", "reference": slip}]
     return message
 
 

@@ -15,6 +15,7 @@ from voucherswitch import providers
 from voucherswitch.providers.contract.capabilities import Capabilities
 from voucherswitch.providers.contract.connector import Connector, ProviderSettingsError
 from voucherswitch.providers.contract.kit import KitProfile, Start
+from voucherswitch.providers.contract.settings import CommonSettings
 from voucherswitch.providers.contract.statements import Statement
 
 _SHARED: Final = frozenset({"contract", "kit"})  # the folders that are no provider's
@@ -45,6 +46,22 @@ def capabilities(name: str) -> Capabilities:
     """A provider's capability record, before settings change it."""
     record: Capabilities = _part(name, "capabilities").CAPABILITIES
     return record
+
+
+def settings_type(name: str) -> type[CommonSettings]:
+    """The settings that a provider takes: the one such type that its folder defines."""
+    module = _part(name, "settings")
+    [found] = [
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, CommonSettings) and kind.__module__ == module.__name__
+    ]
+    return found
+
+
+def summary(name: str) -> str:
+    """What a provider is, in its folder's own sentence."""
+    return (import_module(f"{providers.__name__}.{name}").__doc__ or "").strip()
 
 
 def simulator(name: str) -> Start:

@@ -1,1 +1,1 @@
-"""hollywoodbets: betting vouchers, business results in HTTP 200, over a protocol proposed by us (providers.md 4)."""
+"""Hollywoodbets: vouchers of a betting brand; business results come in HTTP 200."""

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from voucherswitch.providers.contract.settings import BasePath, Milliseconds, ProviderSettings, Text
+from voucherswitch.providers.contract.settings import BasePath, Milliseconds, ProviderSettings, Secret
 
 # The provider forgets after 24 h and then sells again. A resend must have arrived by then, and the longest operation
 # that settings allow takes 10 minutes.
@@ -21,7 +21,7 @@ class HollywoodbetsSettings(ProviderSettings, frozen=True, kw_only=True, forbid_
     partner: Annotated[
         str, Meta(pattern=r"^[^:\x00-\x1f\x7f]+$", description="the partner name that the provider gave us, no colon")
     ]
-    password: Text
+    password: Secret
     replay_window_s: Annotated[
         int, Meta(ge=0, le=REPLAY_WINDOW_S_MAX, description=f"a whole number of seconds, 0 to {REPLAY_WINDOW_S_MAX}")
     ] = 82_800

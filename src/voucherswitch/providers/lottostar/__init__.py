@@ -1,1 +1,1 @@
-"""lottostar: betting vouchers, single message with a reversal, over a protocol proposed by us (providers.md 3)."""
+"""Lottostar: vouchers of a betting brand; every message is signed."""

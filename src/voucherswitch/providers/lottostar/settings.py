@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from voucherswitch.providers.contract.settings import BasePath, Milliseconds, ProviderSettings, Text
+from voucherswitch.providers.contract.settings import BasePath, Milliseconds, ProviderSettings, Secret
 
 
 class LottostarSettings(ProviderSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,7 +17,7 @@ class LottostarSettings(ProviderSettings, frozen=True, kw_only=True, forbid_unkn
     key_id: Annotated[
         str, Meta(pattern=r"^[!-~]{1,32}$", description="the key id that the provider gave us, 1 to 32 characters")
     ]
-    secret: Text
+    secret: Secret
     renew_once: Annotated[bool, Meta(description="true, or false to give up on a refused timestamp")] = True
     read_timeout_ms: Milliseconds = 15_000
     total_timeout_ms: Milliseconds = 17_000

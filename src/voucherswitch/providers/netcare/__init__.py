@@ -1,1 +1,1 @@
-"""Netcare: vouchers for medical services, by a protocol of ours (Proposed; providers.md section 2)."""
+"""Netcare: vouchers for medical services, over SOAP; tender first, exact price."""

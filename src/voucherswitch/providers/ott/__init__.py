@@ -1,1 +1,1 @@
-"""ott: vouchers of OTT, issued and redeemed. Documented with Proposed gaps, in providers.md, section 6."""
+"""OTT Voucher: an open voucher, sold and redeemed; every form is hashed."""

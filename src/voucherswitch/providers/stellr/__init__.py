@@ -1,1 +1,1 @@
-"""Stellr: an aggregator of digital vouchers, by a protocol of ours (Proposed; providers.md section 1)."""
+"""Stellr: an aggregator of digital vouchers, over XML; it takes no advices."""

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from voucherswitch.providers.contract.settings import BasePath, Milliseconds, ProviderSettings
+from voucherswitch.providers.contract.settings import SECRET, BasePath, Milliseconds, ProviderSettings
 
 Name = Annotated[str, Meta(pattern=r"^[!-~]{1,16}$", description="the name that Stellr gave us, 1 to 16 characters")]
 Password = Annotated[
-    str, Meta(pattern=r"^[!-~]{1,64}$", description="the password that Stellr gave us, 1 to 64 characters")
+    str,
+    Meta(pattern=r"^[!-~]{1,64}$", description="the password that Stellr gave us, 1 to 64 characters", extra=SECRET),
 ]
 
 

@@ -1,1 +1,1 @@
-"""yoyo: Yoyo (formerly wiGroup), a platform for gift cards, coupons and their redemption (providers.md section 7)."""
+"""Yoyo (formerly wiGroup): a platform for gift cards, coupons and their redemption."""
