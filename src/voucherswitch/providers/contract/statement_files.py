@@ -7,18 +7,18 @@ the file as a whole is a problem, and nothing is skipped in silence.
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from typing import Final, TypeVar
+from typing import Final
+
+from msgspec import Struct
 
 from voucherswitch.providers.contract.provider_time import SAST
-from voucherswitch.providers.contract.statements import BadLine, RowType, StatementRow
+from voucherswitch.providers.contract.statements import BadLine, RowType, Statement, StatementRow
 
 GIVEN_BACK: Final = frozenset({RowType.REVERSAL, RowType.REDEEM_REVERSAL, RowType.REFUND})  # negative in the files
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _CENTS = re.compile(r"-?[0-9]{1,15}")
 _RAND = re.compile(r"(-?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,13})\.([0-9]{2})(00)?")
-
-T = TypeVar("T")
 
 
 def split_lines(content: bytes, problems: list[str]) -> list[tuple[int, bytes]]:
@@ -78,6 +78,72 @@ def trailer_problems(count: int, cents: int, rows: list[StatementRow], bad_lines
     if not bad_lines and cents != total:
         problems.append(f"the trailer's sum is {cents}, the rows make {total}")
     return problems
+
+
+def read_until_trailer(
+    lines: Iterable[tuple[int, bytes]],
+    trailer: re.Pattern[str],
+    totals: Callable[[re.Match[str]], tuple[int, int]],
+    parse: Callable[[int, str], StatementRow],
+    problems: list[str],
+) -> tuple[list[StatementRow], list[BadLine]]:
+    """As `read_rows`, up to the trailer, which must be the last line and agree with the rows.
+
+    Args:
+        totals: the count and the signed sum in cents that a trailer claims.
+    """
+    found: re.Match[str] | None = None
+
+    def parse_or_end(number: int, line: str) -> StatementRow | None:
+        nonlocal found
+        if found is not None:
+            raise ValueError("it comes after the trailer")
+        found = trailer.fullmatch(line)
+        return None if found is not None else parse(number, line)
+
+    rows, bad_lines = read_rows(lines, parse_or_end)
+    if found is None:
+        problems.append(NO_TRAILER)
+    else:
+        problems.extend(trailer_problems(*totals(found), rows, bad_lines))
+    return rows, bad_lines
+
+
+class Layout(Struct, frozen=True, kw_only=True):
+    """A daily file of lines: a header, rows, and for most a trailer.
+
+    Attributes:
+        name: of the file; its last three groups are year, month and day.
+        shown_name: the same for people.
+        row: reads one line on a day; raises ValueError with the reason.
+        trailer: its two groups are the count and the signed sum, read by `totals`.
+    """
+
+    name: re.Pattern[str]
+    shown_name: str
+    header: str
+    row: Callable[[int, str, date | None], StatementRow]
+    trailer: re.Pattern[str] | None = None
+    totals: Callable[[re.Match[str]], tuple[int, int]] = lambda found: (int(found[1]), int(found[2]))
+
+
+def read_file(layout: Layout, file_name: str, content: bytes) -> Statement:
+    """Read a file; what is wrong with it is reported in the statement, never raised."""
+    problems: list[str] = []
+    named = layout.name.fullmatch(file_name)
+    day = None if named is None else day_of(*named.groups()[-3:])
+    if day is None:
+        problems.append(f"the name is not {layout.shown_name}")
+    lines = take_header(split_lines(content, problems), layout.header, problems)
+
+    def parse(number: int, line: str) -> StatementRow:
+        return layout.row(number, line, day)
+
+    if layout.trailer is None:
+        rows, bad_lines = read_rows(lines, parse)
+    else:
+        rows, bad_lines = read_until_trailer(lines, layout.trailer, layout.totals, parse, problems)
+    return Statement(day, tuple(rows), tuple(bad_lines), tuple(problems))
 
 
 NO_TRAILER: Final = "there is no trailer: the file is cut"

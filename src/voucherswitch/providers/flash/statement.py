@@ -14,12 +14,10 @@ import msgspec
 
 from voucherswitch.providers.contract.answers import BadAnswer, cents_of
 from voucherswitch.providers.contract.statement_files import (
-    day_of,
+    Layout,
     moment_of,
-    read_rows,
+    read_file,
     signed_rand,
-    split_lines,
-    take_header,
 )
 from voucherswitch.providers.contract.statements import RowType, Statement, StatementRow
 from voucherswitch.providers.flash.translate import GIFT, ONE_VOUCHER, ONE_VOUCHER_CODE
@@ -44,14 +42,7 @@ _PRODUCT = re.compile(r"[0-9]{1,9}")
 
 def read_statement(file_name: str, content: bytes) -> Statement:
     """Read a file; what is wrong with it is reported in the statement, never raised."""
-    problems: list[str] = []
-    named = _NAME.fullmatch(file_name)
-    day = None if named is None else day_of(*named.groups())
-    if day is None:
-        problems.append("the name is not recon_<yyyyMMdd>.csv")
-    lines = take_header(split_lines(content, problems), HEADER, problems)
-    rows, bad_lines = read_rows(lines, lambda number, line: _row(number, line, day))
-    return Statement(day, tuple(rows), tuple(bad_lines), tuple(problems))
+    return read_file(_LAYOUT, file_name, content)
 
 
 def _row(number: int, line: str, day: date | None) -> StatementRow:
@@ -107,3 +98,11 @@ def _store(metadata: str) -> str:
     except (msgspec.MsgspecError, RecursionError):
         raise ValueError("the metadata is not a JSON object") from None
     return store if isinstance(store, str) else ""
+
+
+_LAYOUT: Final = Layout(
+    name=_NAME,
+    shown_name="recon_<yyyyMMdd>.csv",
+    header=HEADER,
+    row=_row,
+)

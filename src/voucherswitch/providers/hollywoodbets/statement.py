@@ -10,15 +10,13 @@ from typing import Final
 
 from voucherswitch.providers.contract.answers import cents_of
 from voucherswitch.providers.contract.statement_files import (
-    NO_TRAILER,
     day_of,
     moment_of,
-    read_rows,
+    read_until_trailer,
     row_type,
     signed_rand,
     split_lines,
     take_header,
-    trailer_problems,
 )
 from voucherswitch.providers.contract.statements import RowType, Statement, StatementRow
 
@@ -47,20 +45,13 @@ def read_statement(file_name: str, content: bytes) -> Statement:
         lines = [line for line in lines if not line[1].startswith(b"H|")]
     else:
         lines = take_header(lines, header(named[1], day), problems)
-    trailer: re.Match[str] | None = None
-
-    def parse(number: int, line: str) -> StatementRow | None:
-        nonlocal trailer
-        if trailer is not None:
-            raise ValueError("it comes after the trailer")
-        trailer = _TRAILER.fullmatch(line)
-        return None if trailer is not None else _row(number, line, day)
-
-    rows, bad_lines = read_rows(lines, parse)
-    if trailer is None:
-        problems.append(NO_TRAILER)
-    else:
-        problems.extend(trailer_problems(int(trailer[1]), cents_of(trailer[2]), rows, bad_lines))
+    rows, bad_lines = read_until_trailer(
+        lines,
+        _TRAILER,
+        lambda found: (int(found[1]), cents_of(found[2])),
+        lambda number, line: _row(number, line, day),
+        problems,
+    )
     return Statement(day, tuple(rows), tuple(bad_lines), tuple(problems))
 
 

@@ -10,15 +10,9 @@ import re
 from datetime import date
 from typing import Final
 
-from voucherswitch.providers.contract.statement_files import (
-    day_of,
-    moment_of,
-    read_rows,
-    row_type,
-    signed_cents,
-    split_lines,
-    take_header,
-)
+import msgspec
+
+from voucherswitch.providers.contract.statement_files import Layout, moment_of, read_file, row_type, signed_cents
 from voucherswitch.providers.contract.statements import RowType, Statement, StatementRow
 
 HEADER: Final = '"voucherId","clientTxnId","type","serial","amountCents","at","storeRef","terminalRef"'
@@ -40,19 +34,17 @@ def read_statement(file_name: str, content: bytes, digest: bytes | None = None) 
         digest: the content of the side file. A mismatch is a problem of the whole file: without a trailer nothing else
             shows that rows are missing. None: the side file is not there, and nothing is proved.
     """
-    problems: list[str] = []
-    named = _NAME.fullmatch(file_name)
-    day = None if named is None else day_of(*named.groups())
-    if day is None:
-        problems.append("the name is not lottostar_<key_id>_<yyyy-MM-dd>.csv")
-    if digest is not None:
-        if not _DIGEST.fullmatch(digest):
-            problems.append("the side file does not hold one digest in lower-case hex")
-        elif digest[:-1].decode() != hashlib.sha256(content).hexdigest():
-            problems.append("the digest in the side file is not that of the file")
-    lines = take_header(split_lines(content, problems), HEADER, problems)
-    rows, bad_lines = read_rows(lines, lambda number, line: _row(number, line, day))
-    return Statement(day, tuple(rows), tuple(bad_lines), tuple(problems))
+    found = read_file(_LAYOUT, file_name, content)
+    problem = None if digest is None else _digest_problem(content, digest)
+    return found if problem is None else msgspec.structs.replace(found, problems=(*found.problems, problem))
+
+
+def _digest_problem(content: bytes, digest: bytes) -> str | None:
+    if not _DIGEST.fullmatch(digest):
+        return "the side file does not hold one digest in lower-case hex"
+    if digest[:-1].decode() != hashlib.sha256(content).hexdigest():
+        return "the digest in the side file is not that of the file"
+    return None
 
 
 def _row(number: int, line: str, day: date | None) -> StatementRow:
@@ -78,3 +70,6 @@ def _row(number: int, line: str, day: date | None) -> StatementRow:
         store=store,
         terminal=terminal,
     )
+
+
+_LAYOUT: Final = Layout(name=_NAME, shown_name="lottostar_<key_id>_<yyyy-MM-dd>.csv", header=HEADER, row=_row)

@@ -14,13 +14,11 @@ from typing import Final
 
 from voucherswitch.providers.contract.answers import BadAnswer, cents_of
 from voucherswitch.providers.contract.statement_files import (
-    day_of,
+    Layout,
     moment_of,
-    read_rows,
+    read_file,
     row_type,
     signed_rand,
-    split_lines,
-    take_header,
 )
 from voucherswitch.providers.contract.statements import Statement, StatementRow
 
@@ -32,14 +30,7 @@ _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 def read_statement(file_name: str, content: bytes) -> Statement:
     """Read a file; what is wrong with it is reported in the statement, never raised."""
-    problems: list[str] = []
-    named = _NAME.fullmatch(file_name)
-    day = None if named is None else day_of(*named.groups())
-    if day is None:
-        problems.append("the name is not OTT_STATEMENT_<vendor code>_<yyyyMMdd>.csv")
-    lines = take_header(split_lines(content, problems), HEADER, problems)
-    rows, bad_lines = read_rows(lines, lambda number, line: _row(number, line, day))
-    return Statement(day, tuple(rows), tuple(bad_lines), tuple(problems))
+    return read_file(_LAYOUT, file_name, content)
 
 
 def _row(number: int, line: str, day: date | None) -> StatementRow:
@@ -71,3 +62,11 @@ def _fields(line: str) -> list[str]:
         return next(csv.reader([line], strict=True), [])
     except csv.Error:
         raise ValueError("its quotes do not match") from None
+
+
+_LAYOUT: Final = Layout(
+    name=_NAME,
+    shown_name="OTT_STATEMENT_<vendor code>_<yyyyMMdd>.csv",
+    header=HEADER,
+    row=_row,
+)

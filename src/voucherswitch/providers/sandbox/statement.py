@@ -9,15 +9,11 @@ from datetime import date
 from typing import Final
 
 from voucherswitch.providers.contract.statement_files import (
-    NO_TRAILER,
-    day_of,
+    Layout,
     moment_of,
-    read_rows,
+    read_file,
     row_type,
     signed_cents,
-    split_lines,
-    take_header,
-    trailer_problems,
 )
 from voucherswitch.providers.contract.statements import Statement, StatementRow
 
@@ -29,27 +25,7 @@ _TRAILER = re.compile(r"TRAILER,([0-9]{1,9}),(-?[0-9]{1,18})")
 
 def read_statement(file_name: str, content: bytes) -> Statement:
     """Read a file; what is wrong with it is reported in the statement, never raised."""
-    problems: list[str] = []
-    named = _NAME.fullmatch(file_name)
-    day = None if named is None else day_of(*named.groups())
-    if day is None:
-        problems.append("the name is not sandbox_markoff_<yyyyMMdd>.csv")
-    lines = take_header(split_lines(content, problems), HEADER, problems)
-    trailer: re.Match[str] | None = None
-
-    def parse(number: int, line: str) -> StatementRow | None:
-        nonlocal trailer
-        if trailer is not None:
-            raise ValueError("it comes after the trailer")
-        trailer = _TRAILER.fullmatch(line)
-        return None if trailer is not None else _row(number, line, day)
-
-    rows, bad_lines = read_rows(lines, parse)
-    if trailer is None:
-        problems.append(NO_TRAILER)
-    else:
-        problems.extend(trailer_problems(int(trailer[1]), int(trailer[2]), rows, bad_lines))
-    return Statement(day, tuple(rows), tuple(bad_lines), tuple(problems))
+    return read_file(_LAYOUT, file_name, content)
 
 
 def _row(number: int, line: str, day: date | None) -> StatementRow:
@@ -71,3 +47,12 @@ def _row(number: int, line: str, day: date | None) -> StatementRow:
         store=store,
         terminal=terminal,
     )
+
+
+_LAYOUT: Final = Layout(
+    name=_NAME,
+    shown_name="sandbox_markoff_<yyyyMMdd>.csv",
+    header=HEADER,
+    row=_row,
+    trailer=_TRAILER,
+)

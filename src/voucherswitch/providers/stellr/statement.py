@@ -10,15 +10,11 @@ from datetime import date
 from typing import Final
 
 from voucherswitch.providers.contract.statement_files import (
-    NO_TRAILER,
-    day_of,
+    Layout,
     moment_of,
-    read_rows,
+    read_file,
     row_type,
     signed_rand,
-    split_lines,
-    take_header,
-    trailer_problems,
 )
 from voucherswitch.providers.contract.statements import RowType, Statement, StatementRow
 
@@ -31,27 +27,7 @@ _TYPES: Final = frozenset({RowType.SALE, RowType.REDEEM})
 
 def read_statement(file_name: str, content: bytes) -> Statement:
     """Read a file; what is wrong with it is reported in the statement, never raised."""
-    problems: list[str] = []
-    named = _NAME.fullmatch(file_name)
-    day = None if named is None else day_of(*named.groups())
-    if day is None:
-        problems.append("the name is not STELLR_<channelId>_<yyyyMMdd>.csv")
-    lines = take_header(split_lines(content, problems), HEADER, problems)
-    trailer: re.Match[str] | None = None
-
-    def parse(number: int, line: str) -> StatementRow | None:
-        nonlocal trailer
-        if trailer is not None:
-            raise ValueError("it comes after the trailer")
-        trailer = _TRAILER.fullmatch(line)
-        return None if trailer is not None else _row(number, line, day)
-
-    rows, bad_lines = read_rows(lines, parse)
-    if trailer is None:
-        problems.append(NO_TRAILER)
-    else:
-        problems.extend(trailer_problems(int(trailer[1]), int(trailer[2] + trailer[3]), rows, bad_lines))
-    return Statement(day, tuple(rows), tuple(bad_lines), tuple(problems))
+    return read_file(_LAYOUT, file_name, content)
 
 
 def _row(number: int, line: str, day: date | None) -> StatementRow:
@@ -76,3 +52,13 @@ def _row(number: int, line: str, day: date | None) -> StatementRow:
         terminal=till,
         product=product,
     )
+
+
+_LAYOUT: Final = Layout(
+    name=_NAME,
+    shown_name="STELLR_<channelId>_<yyyyMMdd>.csv",
+    header=HEADER,
+    row=_row,
+    trailer=_TRAILER,
+    totals=lambda found: (int(found[1]), int(found[2] + found[3])),
+)

@@ -105,6 +105,7 @@ class HttpTransport:
         # What stands if the caller is cancelled while this waits.
         result: HttpResult = NoConnection("cancelled before it was sent")
         try:
+            _stop_if_cancelled()
             left_s = call.deadline - time.monotonic()
             if left_s <= 0:
                 result = NoConnection("the deadline is past")
@@ -233,6 +234,16 @@ class HttpTransport:
 # else proves it. Its exception classes do not: a connection lost after the request raises ConnectError too, and a
 # silent server ConnectTimeoutError. Tests hold this text against the pinned version.
 _BEFORE_THE_REQUEST: Final = "client error (Connect)"
+
+
+def _stop_if_cancelled() -> None:
+    """Keep a connector that was cancelled from going on to its next exchange: a poll, a commit, a repeat.
+
+    The client loses a cancellation that meets the end of an exchange, and gives its answer instead.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:
