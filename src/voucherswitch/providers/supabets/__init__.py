@@ -1,0 +1,1 @@
+"""Supabets: vouchers of a betting brand, reserved and then committed."""

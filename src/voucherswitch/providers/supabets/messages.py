@@ -1,0 +1,72 @@
+"""Supabets' wire models (providers.md 5.2). Proposed protocol. Unknown properties are ignored; money is whole cents."""
+
+from msgspec import Struct
+
+
+class Amount(Struct, frozen=True):
+    value: int
+    currency: str
+
+
+class ReservationRequest(Struct, frozen=True, rename="camel"):
+    """The fields in the order of the sample."""
+
+    product_id: str
+    amount: Amount
+    site: str
+    lane: str
+
+
+class PinCheckRequest(Struct, frozen=True):
+    pin: str
+
+
+class VoucherPart(Struct, frozen=True):
+    """`pin` is null while a late-revealing provider keeps it back."""
+
+    serial: str
+    value: int
+    expiry: str
+    pin: str | None = None
+
+
+class Reservation(Struct, frozen=True, rename="camel"):
+    reservation_id: str
+    state: str
+    provider_ref: str | None = None
+    reserved_until: str | None = None
+    voucher: VoucherPart | None = None
+
+
+class Release(Struct, frozen=True, rename="camel"):
+    """The answer to a DELETE."""
+
+    reservation_id: str
+    state: str
+
+
+class PinCheck(Struct, frozen=True):
+    serial: str
+    value: int
+    expiry: str
+    state: str
+
+
+class Product(Struct, frozen=True, rename="camel"):
+    product_id: str
+    name: str
+    min_cents: int
+    max_cents: int
+    fixed: bool
+
+
+class ProductList(Struct, frozen=True):
+    products: tuple[Product, ...]
+
+
+class Problem(Struct, frozen=True):
+    """A refusal (RFC 9457). The last part of `type` is the provider's code."""
+
+    type: str = ""
+    title: str | None = None
+    detail: str | None = None
