@@ -2,60 +2,23 @@
 
 import signal
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
-import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bench import machine
 from bench.errors import BenchError
 from bench.generator import Generator
-from bench.report import Report, table_of
+from bench.progress import Bar
+from bench.report import table_of
+from bench.results import RESULTS, encoded, write
 from bench.rounds import Plan, measure
 
-RESULTS: Final = Path(__file__).resolve().parent / "results"
 CONTENDERS: Final = ("a", "b", "c")
 QUICK_ROUNDS: Final = 1
 QUICK_SECONDS: Final = 3.0
-
-
-class Bar:
-    """The progress bar: seconds of load done, of those that the plan asks for."""
-
-    def __init__(self, console: Console, seconds: float) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(), console=console
-        )
-        self._task = self._progress.add_task("starting", total=seconds)
-        self._done_s = 0.0
-        self._since: float | None = None
-
-    def __enter__(self) -> "Bar":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def say(self, doing: str) -> None:
-        """Tell what happens now."""
-        self._since = None
-        self._progress.update(self._task, description=doing)
-
-    def tick(self) -> None:
-        """Move on with the clock, inside the present round."""
-        now = self._progress.get_time()
-        self._since = self._since or now
-        self._progress.update(self._task, completed=self._done_s + now - self._since)
-
-    def finished(self, seconds: float) -> None:
-        """Set the bar to what is really done."""
-        self._done_s += seconds
-        self._progress.update(self._task, completed=self._done_s)
 
 
 def main(
@@ -138,19 +101,6 @@ def require_possible(plan: Plan) -> None:
         raise BenchError("with --database-url no switch is started: add --only b,c")
     if "b" in plan.only and plan.provider_url is None:
         raise BenchError("(b) needs --provider-url beside --database-url")
-
-
-def write(report: Report, folder: Path) -> Path:
-    """Write the report under the present UTC time."""
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
-    path.write_bytes(encoded(report))
-    return path
-
-
-def encoded(report: Report) -> bytes:
-    """Return the report as JSON for people and programs."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 
 
 if __name__ == "__main__":

@@ -2,21 +2,21 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
 from bench.errors import BenchError
-from bench.provision import ORIGINATOR, PATH, body_around_id
+from bench.provision import ORIGINATOR, PATH, REQUEST, body_around_id
 
 ANSWER_S: Final = 30.0
 
 
-def answer_of(url: str, password: str, who: str) -> object:
+def answer_of(url: str, password: str, who: str, provision: Mapping[str, object] = REQUEST) -> object:
     """Provision one voucher and return the answer."""
-    before, after = body_around_id()
+    before, after = body_around_id(provision)
     credentials = b64encode(f"{ORIGINATOR}:{password}".encode()).decode()
     request = Request(
         url + PATH,

@@ -1,6 +1,7 @@
 """Processes that the benchmark starts, and the ports they need."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +16,9 @@ from bench.errors import BenchError
 
 STOP_S: Final = 30.0
 TICK_S: Final = 0.1
+FREE_FIRST: Final = 20_000
+FREE_LAST: Final = 30_000
+FREE_TRIES: Final = 50
 
 
 class Child:
@@ -36,6 +40,11 @@ class Child:
                 )
             except OSError as error:
                 raise BenchError(f"{name} cannot be started: {error}") from None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def wait_until_ready(self, url: str, seconds: float) -> None:
         """Wait until a URL answers 200."""
@@ -120,14 +129,29 @@ def run(
 
 def require_free(port: int, who: str, option: str) -> None:
     """Raise if somebody listens on a port of this machine."""
+    if not _is_free(port):
+        raise BenchError(
+            f"port {port} is in use and {who} needs it: stop what listens there or choose another with {option}"
+        )
+
+
+def free_ports(size: int) -> int:
+    """Return the first of so many ports in a row that nobody listens on, below those that systems give away."""
+    for _ in range(FREE_TRIES):
+        first = random.randrange(FREE_FIRST, FREE_LAST - size)
+        if all(_is_free(port) for port in range(first, first + size)):
+            return first
+    raise BenchError(f"no {size} free ports in a row were found between {FREE_FIRST} and {FREE_LAST}")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise BenchError(
-                f"port {port} is in use and {who} needs it: stop what listens there or choose another with {option}"
-            ) from None
+            return False
+    return True
 
 
 def _answers(url: str) -> bool:

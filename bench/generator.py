@@ -60,8 +60,32 @@ def put_load(
             warmup=warmup,
             tick=tick,
         )
+    return put_own_load(url, password=password, connections=connections, seconds=seconds, warmup=warmup, tick=tick)
+
+
+def put_own_load(
+    url: str,
+    *,
+    password: str,
+    connections: int,
+    seconds: float,
+    warmup: float,
+    tick: Callable[[], None],
+    request: Path | None = None,
+    cpu_of: int | None = None,
+) -> Measurement:
+    """Measure one server with our own generator.
+
+    Args:
+        request: a file with another request to send.
+        cpu_of: the id of a process whose CPU per provision is wanted.
+    """
     command = [sys.executable, "-m", "bench.load", "--json", "--url", url, "--password", password]
     command += ["--connections", str(connections), "--seconds", str(seconds), "--warmup", str(warmup)]
+    if request is not None:
+        command += ["--request", str(request)]
+    if cpu_of is not None:
+        command += ["--cpu-of", str(cpu_of)]
     output = run(
         command,
         what="the load generator",

@@ -12,14 +12,13 @@ import argparse
 import asyncio
 import gc
 import json
-import random
 import re
 import resource
 import sys
-from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
 from time import perf_counter
 from typing import Final, cast
-from urllib.parse import urlsplit
 
 import msgspec
 import uvloop
@@ -27,7 +26,9 @@ import uvloop
 from bench.errors import BenchError
 from bench.histogram import Histogram
 from bench.measurement import Measurement
-from bench.provision import ORIGINATOR, PATH, body_around_id
+from bench.processes import cpu_s
+from bench.provision import ORIGINATOR, REQUEST
+from bench.wire import address_of, fresh_id, wire_request
 
 RAMP: Final = 0.5  # share of the warm-up in which the connections are opened
 DRAIN_S: Final = 20.0
@@ -35,12 +36,6 @@ CONNECT_S: Final = 5.0
 CONTENT_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
 END_OF_HEAD: Final = b"\r\n\r\n"
 STATUS_AT: Final = slice(9, 12)  # of "HTTP/1.1 201 Created"
-
-
-def fresh_id() -> bytes:
-    """Return a random UUID of version 4 as text. Random, because ordered ids would flatter every index they enter."""
-    digits = b"%032x" % random.getrandbits(128)
-    return b"%b-%b-4%b-a%b-%b" % (digits[:8], digits[8:12], digits[13:16], digits[17:20], digits[20:])
 
 
 class Run:
@@ -156,11 +151,24 @@ class Connection(asyncio.Protocol):
 
 
 async def generate(
-    url: str, *, user: str, password: str, connections: int, seconds: float, warmup: float
+    url: str,
+    *,
+    user: str,
+    password: str,
+    connections: int,
+    seconds: float,
+    warmup: float,
+    request: Mapping[str, object] = REQUEST,
+    cpu_of: int | None = None,
 ) -> Measurement:
-    """Put the load on a server for the given time and return what was measured."""
+    """Put the load on a server for the given time and return what was measured.
+
+    Args:
+        request: the message that is sent, each time with an id of its own.
+        cpu_of: the id of a process whose CPU time in the measured window is wanted.
+    """
     host, port = address_of(url)
-    before_id, after_id = wire_request(host, port, user=user, password=password)
+    before_id, after_id = wire_request(host, port, user=user, password=password, request=request)
     run = Run(before_id, after_id)
     loop = asyncio.get_running_loop()
     opened: list[Connection] = []
@@ -180,12 +188,14 @@ async def generate(
     except OSError as error:  # TimeoutError is one too
         raise BenchError(f"cannot connect to {host}:{port}, {len(opened)} connections are open: {error}") from None
     await _until(run, warm_at - perf_counter())
-    cpu_before, answers_before, started = _cpu_s(), run.answers, perf_counter()
+    cpu_before, answers_before, started = _own_cpu_s(), run.answers, perf_counter()
+    server_before_s = cpu_s(cpu_of) if cpu_of is not None else 0.0
     run.measuring = True
     await _until(run, seconds)
     run.measuring = False
+    server_s = cpu_s(cpu_of) - server_before_s if cpu_of is not None else None
     measured_s, answers = perf_counter() - started, run.answers - answers_before
-    cpu_s = _cpu_s() - cpu_before
+    own_s = _own_cpu_s() - cpu_before
 
     run.stopping = True
     for connection in opened:
@@ -209,28 +219,9 @@ async def generate(
         done_in_all=run.created,
         errors=run.errors,
         first_error=run.first_error,
-        generator_cpu_us=cpu_s * 1e6 / answers if answers else None,
+        generator_cpu_us=own_s * 1e6 / answers if answers else None,
+        server_cpu_us=server_s * 1e6 / latencies.count if server_s is not None and latencies.count else None,
     )
-
-
-def address_of(url: str) -> tuple[str, int]:
-    """Return host and port of a base URL; plain HTTP only, TLS would cost the generator more than all else."""
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname is None or parts.path not in ("", "/"):
-        raise BenchError(f"{url!r} is not a base URL like http://127.0.0.1:8080")
-    return parts.hostname, parts.port or 80
-
-
-def wire_request(host: str, port: int, *, user: str, password: str) -> tuple[bytes, bytes]:
-    """Return the bytes of the whole HTTP request before and after the id."""
-    before, after = body_around_id()
-    credentials = b64encode(f"{user}:{password}".encode()).decode()
-    head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Basic {credentials}\r\n"
-        f"Accept: application/json\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(before.encode()) + 36 + len(after.encode())}\r\n\r\n"
-    )
-    return (head + before).encode(), after.encode()
 
 
 async def _until(run: Run, seconds: float) -> None:
@@ -242,7 +233,7 @@ async def _until(run: Run, seconds: float) -> None:
         return
 
 
-def _cpu_s() -> float:
+def _own_cpu_s() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
@@ -257,6 +248,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=64, help="default %(default)s")
     parser.add_argument("--seconds", type=float, default=10.0, help="measured time, default %(default)s")
     parser.add_argument("--warmup", type=float, default=3.0, help="seconds before it, default %(default)s")
+    parser.add_argument("--request", type=Path, help="file with another request to send, as JSON; its id is replaced")
+    parser.add_argument("--cpu-of", type=int, metavar="PID", help="tell the CPU that this process takes per provision")
     parser.add_argument("--json", action="store_true", help="print the measurement as JSON")
     return parser.parse_args(argv)
 
@@ -265,6 +258,7 @@ def main(argv: list[str]) -> int:
     """Run the generator alone and print what it measured; 1 when anything was not a 201."""
     arguments = _arguments(argv)
     try:
+        request = REQUEST if arguments.request is None else read_request(arguments.request)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             measured = runner.run(
                 generate(
@@ -274,6 +268,8 @@ def main(argv: list[str]) -> int:
                     connections=arguments.connections,
                     seconds=arguments.seconds,
                     warmup=arguments.warmup,
+                    request=request,
+                    cpu_of=arguments.cpu_of,
                 )
             )
     except BenchError as error:
@@ -286,6 +282,14 @@ def main(argv: list[str]) -> int:
     return 1 if measured.errors else 0
 
 
+def read_request(path: Path) -> dict[str, object]:
+    """Read the message to send."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, object])
+    except (OSError, msgspec.DecodeError) as error:
+        raise BenchError(f"{path} holds no request: {error}") from None
+
+
 def in_words(measured: Measurement) -> str:
     """Say a measurement in a few lines."""
     lines = [
@@ -295,6 +299,8 @@ def in_words(measured: Measurement) -> str:
     ]
     if measured.generator_cpu_us is not None:
         lines.append(f"the generator itself took {measured.generator_cpu_us:.0f} µs of CPU per request")
+    if measured.server_cpu_us is not None:
+        lines.append(f"the process measured took {measured.server_cpu_us:.0f} µs of CPU per provision")
     if measured.errors:
         lines += [f"errors: {json.dumps(measured.errors)}", f"first: {measured.first_error}"]
     return "\n".join(lines)

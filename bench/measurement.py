@@ -16,6 +16,7 @@ class Measurement(Struct):
         errors: everything that was not success, warm-up included, by what it was: "status 503", "connection lost".
         first_error: the first of them in full, to print.
         generator_cpu_us: CPU that the generator itself took per request; it shares the cores with what it measures.
+        server_cpu_us: CPU that a process of the server took per provision of the window, where that was asked for.
     """
 
     seconds: float
@@ -30,3 +31,4 @@ class Measurement(Struct):
     errors: dict[str, int] = {}
     first_error: str | None = None
     generator_cpu_us: float | None = None
+    server_cpu_us: float | None = None

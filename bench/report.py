@@ -69,10 +69,10 @@ def figures_of(title: str, rounds: Sequence[Measurement]) -> Figures:
     )
 
 
-def spread_of(values: Sequence[float]) -> Spread:
-    """Sum one figure up."""
-    rounded = [round(value, 1) for value in values]
-    return Spread(median=round(median(values), 1), min=min(rounded), max=max(rounded), rounds=rounded)
+def spread_of(values: Sequence[float], digits: int = 1) -> Spread:
+    """Sum one figure up, with so many decimals."""
+    rounded = [round(value, digits) for value in values]
+    return Spread(median=round(median(values), digits), min=min(rounded), max=max(rounded), rounds=rounded)
 
 
 def ratios_of(figures: Mapping[str, Figures]) -> tuple[dict[str, float], dict[str, list[float]]]:
@@ -101,19 +101,19 @@ def table_of(report: Report) -> Table:
             f"{key}  {figures.title}",
             f"{rate.median:,.0f}",
             f"{rate.percent:.0f} %",
-            _short(figures.p50_ms),
-            _short(figures.p95_ms),
-            _short(figures.p99_ms),
+            short(figures.p50_ms),
+            short(figures.p95_ms),
+            short(figures.p99_ms),
         )
     if report.ratios:
         table.add_section()
     for name, ratio in report.ratios.items():
         by_round = report.ratios_by_round[name]
-        table.add_row(name, f"{ratio:.2f}", f"{_short(min(by_round))}-{_short(max(by_round))}")
+        table.add_row(name, f"{ratio:.2f}", f"{short(min(by_round))}-{short(max(by_round))}")
     return table
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Write a figure with as many decimals as its size deserves."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 

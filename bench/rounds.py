@@ -89,7 +89,7 @@ def measure(plan: Plan, display: Display) -> Report:
     """Carry a plan out."""
     require_installed(plan.generator)
     with ExitStack() as stack:
-        folder = stack.enter_context(_folder(plan))
+        folder = stack.enter_context(temporary_folder(plan.folder, keep=plan.keep))
         facts = machine.describe(folder)
         notes = machine.warnings(facts)
 
@@ -184,13 +184,13 @@ def _compared(switch: Switch, conventional: ConventionalStack) -> list[str]:
 
 
 @contextmanager
-def _folder(plan: Plan) -> Iterator[Path]:
+def temporary_folder(parent: Path | None, *, keep: bool) -> Iterator[Path]:
     """Make the temporary directory; not in /tmp, which is memory on many machines and makes every commit free."""
-    parent = plan.folder or (DISK if DISK.is_dir() else None)
+    parent = parent or (DISK if DISK.is_dir() else None)
     folder = Path(tempfile.mkdtemp(prefix="vsw-bench-", dir=parent))
     folder.chmod(0o711)  # as root, the embedded server runs under another account and has to pass through
     try:
         yield folder
     finally:
-        if not plan.keep:
+        if not keep:
             shutil.rmtree(folder, ignore_errors=True)

@@ -12,10 +12,12 @@ from bench.database import Database
 from bench.errors import BenchError
 from bench.generator import Generator, put_load
 from bench.measurement import Measurement
+from bench.processes import arguments_of, descendants
 from bench.sandbox import CONTROL_PORT, SIMULATOR_PORT, Sandbox
 
 READY: Final = "voucherswitch is ready"
 READY_S: Final = 120.0  # the first start of a directory makes a database
+WORKER: Final = "switch-worker"
 APPROVED: Final = "SELECT count(*) FROM transaction WHERE kind = 1 AND state IN (2, 5)"
 PENDING: Final = "SELECT count(*) FROM transaction WHERE kind = 1 AND state IN (1, 4)"
 
@@ -114,6 +116,19 @@ class Switch:
         if not measured.errors:
             books.close(measured, tick)
         return measured
+
+    def worker_pid(self) -> int:
+        """Return the process that serves originators, of which there must be one."""
+        assert self._child is not None
+        workers = [pid for pid in descendants(self._child.pid) if WORKER in arguments_of(pid)]
+        if len(workers) != 1:
+            raise BenchError(f"voucherswitch up has {len(workers)} processes {WORKER}, and one was asked for")
+        return workers[0]
+
+    def must_run(self) -> None:
+        """Raise if it has ended."""
+        assert self._child is not None
+        self._child.must_run()
 
     def stop(self) -> None:
         """Stop all of it."""

@@ -13,8 +13,8 @@ from typing import Final
 
 from bench.children import run
 from bench.errors import BenchError
-from bench.load import address_of, wire_request
 from bench.measurement import Measurement
+from bench.wire import address_of, wire_request
 
 SPARE_S: Final = 30.0
 ANSWER_S: Final = 30  # wrk's own 2 s would call a slow contender a broken one

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,9 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the benchmark is
 
 from bench.errors import BenchError
 from bench.histogram import Histogram
-from bench.load import address_of, fresh_id, generate
+from bench.load import generate, read_request
 from bench.measurement import Measurement
 from bench.provision import ID_PLACE, REQUEST, body_around_id
+from bench.wire import address_of, fresh_id
 
 Answer = Callable[[int, dict[str, object]], list[bytes]]  # number of the request, its body -> pieces of the answer
 
@@ -71,6 +73,40 @@ async def test_every_request_is_the_published_one_with_an_id_of_its_own() -> Non
     assert all(str(UUID(text)) == text for text in ids)
     assert received[0] | {"id": ID_PLACE} == REQUEST
     assert measured.errors == {}
+
+
+async def test_another_request_is_sent_with_ids_of_its_own() -> None:
+    other = {"id": "any", "product": {"productId": "BLU100"}, "tenders": [{"tenderType": "CASH"}]}
+    async with server(lambda *_: [http(201)]) as (url, received):
+        await generate(url, user="u", password="p", connections=2, seconds=0.1, warmup=0.0, request=other)
+
+    assert len({str(body["id"]) for body in received}) == len(received) > 2
+    assert all(body | {"id": "any"} == other for body in received)
+
+
+async def test_the_cpu_of_a_process_is_told_per_provision_of_the_window() -> None:
+    """The server of this test is this process, and so is the generator: together they use a core and no more."""
+    async with server(lambda *_: [http(201)]) as (url, _):
+        measured = await generate(
+            url, user="u", password="p", connections=4, seconds=0.3, warmup=0.0, cpu_of=os.getpid()
+        )
+
+    assert measured.server_cpu_us is not None
+    assert 0 < measured.server_cpu_us * measured.done <= 1.2e6 * measured.seconds
+
+
+async def test_a_measured_process_that_has_ended_is_one_clear_line() -> None:
+    async with server(lambda *_: [http(201)]) as (url, _):
+        with pytest.raises(BenchError, match="process 0, whose CPU is measured, has ended"):
+            await generate(url, user="u", password="p", connections=1, seconds=0.1, warmup=0.0, cpu_of=0)
+
+
+def test_a_file_that_is_no_request_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text("[1, 2]")
+
+    for name in ("list.json", "missing.json"):
+        with pytest.raises(BenchError, match="holds no request"):
+            read_request(tmp_path / name)
 
 
 async def test_what_is_on_its_way_at_the_end_is_waited_for() -> None:

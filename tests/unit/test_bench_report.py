@@ -10,13 +10,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the benchmark is not part of the installed package
 
 from bench import two_commits, wrk
-from bench.__main__ import parse_only, require_possible, write
+from bench.__main__ import parse_only, require_possible
 from bench.answers import differences
 from bench.database import require_durable, with_database
 from bench.errors import BenchError
 from bench.histogram import Histogram
 from bench.measurement import Measurement
 from bench.report import Report, figures_of, ratios_of, spread_of, table_of
+from bench.results import write
 from bench.rounds import Plan
 from bench.switch import environment
 
