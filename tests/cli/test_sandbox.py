@@ -207,7 +207,7 @@ def test_a_providers_settings_are_checked_before_they_are_stored(sandbox: Sandbo
     assert refused.code == 1
     assert "providers.sandbox.total_timeout is not a setting" in refused.line
     sandbox.ok("provider", "set", "sandbox", "total_timeout_ms=8000", "--secret", "api_key=example-sandbox-key")
-    [listed] = sandbox.ok("provider", "list", "--json").json
+    [listed] = [one for one in sandbox.ok("provider", "list", "--json").json if one["provider_id"] == "sandbox"]
     assert (listed["settings"]["total_timeout_ms"], listed["secrets"]) == (8_000, ["api_key"])
     assert "example-sandbox-key" not in sandbox.ok("provider", "list").out
     sandbox.ok("provider", "set", "sandbox", "--unset", "total_timeout_ms")

@@ -118,7 +118,7 @@ async def test_the_registry_builds_by_name_and_names_what_it_knows() -> None:
     connector = build("sandbox", "sandbox-2", GOOD | {"capabilities": {"refund": "none"}})
     assert connector.capabilities.refund is Support.NONE
     await connector.close()
-    with pytest.raises(ProviderSettingsError, match=r"providers\.p: there is no connector 'acme'; set one of .*sandbox"):
+    with pytest.raises(ProviderSettingsError, match=r"providers\.p: there is no connector 'acme'; .*sandbox"):
         build("acme", "p", GOOD)
     with pytest.raises(ProviderSettingsError, match=r"providers\.p\.api_key is missing"):
         build("sandbox", "p", {"base_url": "http://127.0.0.1:1"})
