@@ -41,7 +41,7 @@ class Rows:
     async def clear(self) -> None:
         """Empty every table that the pages read."""
         tables = "transaction leg advice lane refusal voucher originator route product voucher_provider provider"
-        await self._pool.execute("; ".join(f"DELETE FROM {table}" for table in tables.split()))
+        await self._pool.execute("; ".join(f"DELETE FROM {table}" for table in (*tables.split(), "provider_fault")))
 
     async def reference(self, request_id: UUID) -> str:
         """Our reference of a request, as an originator is told it."""

@@ -30,6 +30,7 @@ async def test_an_empty_journal_is_calm_and_says_how_to_begin(console: Console, 
     page = await console.get("/")
     assert page.status == 200
     assert tile(page, "Unresolved") == "0 Every outcome is known"
+    assert tile(page, "Money at risk") == "0 Every reversal could be told"
     assert tile(page, "Advices parked") == "0 Nothing to decide"
     assert "No requests in the last hour" in page.text
     assert "No provider is configured yet" in page.text
@@ -46,6 +47,18 @@ async def test_unresolved_is_unknown_and_pending_whose_call_is_over(console: Con
     assert tile(page, "Unresolved") == "3 R 175.00 at risk, oldest 1 h 30 min"
     listed = await console.get("/transactions?state=unresolved")
     assert listed.body.count("<tr>") - 1 == 3, "the tile's link shows exactly what the tile counts"
+
+
+async def test_a_reversal_that_its_provider_takes_none_of_is_money_at_risk(console: Console, rows: Rows) -> None:
+    request_id = await rows.transaction(provider_id="stellr", state=State.REVERSED, amount_cents=10_000)
+    await rows.advice(request_id, provider_id="stellr", kind=2, state=3, created_at=ago(minutes=5))
+    confirmed = await rows.transaction(provider_id="stellr", state=State.CONFIRMED)
+    await rows.advice(confirmed, provider_id="stellr", kind=1, state=3)
+
+    assert tile(await console.get("/"), "Money at risk") == "1 R 100.00, reversed here only; oldest 5 min"
+    listed = await console.get("/saf")
+    assert str(request_id) in listed.body
+    assert str(confirmed) not in listed.body
 
 
 async def test_states_are_counted_for_the_day_and_drawn_for_the_hour(console: Console, rows: Rows) -> None:

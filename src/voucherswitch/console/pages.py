@@ -68,6 +68,7 @@ async def overview(request: Request) -> Response:
         now = await queries.moment(connection)
         midnight = datetime.combine(now.date(), time.min, UTC)
         unresolved = await queries.unresolved(connection)
+        at_risk = await queries.at_risk(connection)
         providers = await queries.providers(connection)
         backlog = await queries.backlog(connection)
         counts = await if_quick(connection, lambda: queries.last_hour(connection))
@@ -79,6 +80,7 @@ async def overview(request: Request) -> Response:
         series=charts.SERIES,
         today=None if today is None else [(state, today.get(state, 0)) for state in State],
         unresolved=unresolved,
+        at_risk=at_risk,
         unresolved_max=queries.UNRESOLVED_MAX,
         providers=provider_lines(providers, counts or [], backlog),
         queued=sum(owed.queued for owed in backlog.values()),
@@ -210,8 +212,15 @@ async def saf(request: Request) -> Response:
         providers = await queries.providers(connection)
         backlog = await queries.backlog(connection)
         owed = await queries.owed(connection, [provider_id for provider_id in backlog if provider_id is not None])
+        at_risk = await queries.at_risk(connection)
+        risks = await queries.risks(connection)
     return pages.render(
-        "saf.html", now=now, queues=queues(providers, backlog, owed), shown_max=queries.ADVICES_SHOWN_MAX
+        "saf.html",
+        now=now,
+        queues=queues(providers, backlog, owed),
+        at_risk=at_risk,
+        risks=risks,
+        shown_max=queries.ADVICES_SHOWN_MAX,
     )
 
 

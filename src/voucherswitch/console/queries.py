@@ -45,6 +45,18 @@ SELECT count(*) AS number, min(opened_at) AS oldest_at,
   FROM (SELECT * FROM transaction AS t WHERE {UNRESOLVED} ORDER BY opened_at LIMIT {UNRESOLVED_MAX + 1}) AS t
 """  # noqa: S608 (constants)
 
+# Reversed here, and the provider takes no reversals: it may have issued or redeemed all the same.
+AT_RISK: Final = "a.state = 3 AND a.kind = 2 AND a.request_kind IN (1, 2)"
+
+_AT_RISK: Final = f"""
+SELECT count(*) AS number, min(created_at) AS oldest_at,
+       coalesce(sum(worth_cents) FILTER (WHERE currency = '710'), 0)::bigint AS cents
+  FROM (SELECT a.created_at, t.currency, coalesce(t.approved_cents, t.amount_cents) AS worth_cents
+          FROM advice AS a
+          JOIN transaction AS t ON t.request_id = a.request_id AND t.generation = a.generation
+         WHERE {AT_RISK} ORDER BY a.created_at LIMIT {UNRESOLVED_MAX + 1}) AS a
+"""  # noqa: S608 (constants)
+
 _PROVIDERS: Final = f"""
 SELECT p.provider_id, p.connector, p.enabled, p.saf_paused,
        (SELECT fault FROM provider_fault AS f WHERE f.provider_id = p.provider_id) AS fault,
@@ -87,6 +99,15 @@ SELECT {_ADVICE_COLUMNS}
   LEFT JOIN transaction AS t ON t.request_id = a.request_id AND t.generation = a.generation
  ORDER BY a.seq
  LIMIT {PROVIDERS_MAX * ADVICES_SHOWN_MAX * 2}
+"""  # noqa: S608 (constants)
+
+_RISKS: Final = f"""
+SELECT {_ADVICE_COLUMNS}
+  FROM advice AS a
+  JOIN transaction AS t ON t.request_id = a.request_id AND t.generation = a.generation
+ WHERE {AT_RISK}
+ ORDER BY a.created_at
+ LIMIT {ADVICES_SHOWN_MAX}
 """  # noqa: S608 (constants)
 
 # The newest generations first. A code that was issued again is the voucher of its newest provision only.
@@ -171,6 +192,16 @@ async def by_state(connection: Connection, start: datetime) -> dict[int, int]:
 async def unresolved(connection: Connection) -> Unresolved:
     """How many outcomes nobody knows, since when, and what they may cost."""
     return _rows(Unresolved, await connection.fetch(_UNRESOLVED))[0]
+
+
+async def at_risk(connection: Connection) -> Unresolved:
+    """How many requests were reversed here and not at their provider, which takes no reversals, and what they cost."""
+    return _rows(Unresolved, await connection.fetch(_AT_RISK))[0]
+
+
+async def risks(connection: Connection) -> list[Advice]:
+    """The reversals behind `at_risk`, the oldest first."""
+    return _rows(Advice, await connection.fetch(_RISKS))
 
 
 async def providers(connection: Connection) -> list[Provider]:

@@ -20,7 +20,7 @@ class Count(Struct):
 
 
 class Unresolved(Struct):
-    """Requests whose outcome nobody knows. `number` stops at UNRESOLVED_MAX + 1; `cents` is in rand."""
+    """Requests that somebody has to settle. `number` stops at UNRESOLVED_MAX + 1; `cents` is in rand."""
 
     number: int
     oldest_at: datetime | None
