@@ -51,12 +51,16 @@ class NotSent(Struct, frozen=True, tag="not_sent"):
 
 
 class OutcomeUnknown(Struct, frozen=True, tag="unknown"):
-    """It may have been processed. Ended by enquiry, reversal or an operator; never by waiting."""
+    """It may have been processed. Ended by enquiry, reversal or an operator; never by waiting.
+
+    `refs` is what was sent and must be known to find it again, where settings may have changed by then; never a PIN.
+    """
 
     error_type: ErrorType = ErrorType.UPSTREAM_UNAVAILABLE
     provider_code: str | None = None
     provider_message: str | None = None
     alert: str | None = None
+    refs: dict[str, str] = NO_REFS
 
 
 Outcome: TypeAlias = Approved | Declined | NotSent | OutcomeUnknown

@@ -18,6 +18,7 @@ from voucherswitch.message.outcomes import Declined, NotSent, Outcome, OutcomeUn
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.families import UNLISTED, Meaning, safe_code, safe_message
 from voucherswitch.providers.contract.settings import CommonSettings
+from voucherswitch.providers.contract.transport.masking import SECRET_CHARS_MIN
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
 
 T = TypeVar("T")
@@ -109,6 +110,13 @@ def impossible_code(code: str | None, pin_pattern: re.Pattern[str]) -> Declined 
     if code is None or pin_pattern.fullmatch(code):
         return None
     return Declined(ErrorType.INVALID_VOUCHER)
+
+
+def check_references(code: str, pin: str | None, *references: str | None) -> None:
+    """Raise `BadAnswer` if a reference, which is kept in clear, is or holds the voucher's code or PIN."""
+    secrets = [secret for secret in (code, pin) if secret and len(secret) >= SECRET_CHARS_MIN]
+    held = any(secret in reference for reference in references if reference for secret in secrets)
+    check(not held, "a reference holds the voucher's code")
 
 
 def secrets_of(order: Order) -> tuple[str, ...]:

@@ -22,13 +22,12 @@ from voucherswitch.message.outcomes import (
     Pending,
     Refused,
 )
-from voucherswitch.providers.contract.transport.masking import MASK
+from voucherswitch.providers.contract.transport.masking import MASK, without_codes
 
 PROVIDER_CODE_CHARS_MAX: Final = 40
 PROVIDER_MESSAGE_CHARS_MAX: Final = 80
 
 _PLAIN = re.compile(r"[0-9A-Za-z_.:/-]{1,40}")
-_DIGITS = re.compile(r"\d(?:[ -]?\d){5,}")  # six digits or more, grouped or not: long enough to be a piece of a PIN
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\ud7ff\ue000-\ufffd]+")
 
 
@@ -96,6 +95,17 @@ class AdviceMeaning(Struct, frozen=True):
 WAIT: Final = AdviceMeaning(Effect.WAIT)  # of every answer that no table has
 
 
+def advice_meaning(listed: AdviceMeaning | None, mapped: Meaning | None) -> AdviceMeaning:
+    """What a code means for an advice: the protocol's own line, else what `code_map` says, else that it waits.
+
+    `code_map` is written with requests in mind: what a protocol says of an advice it must not turn round, or a
+    reversal's "not found" becomes a refusal while the sale may still arrive.
+    """
+    if listed is not None:
+        return listed
+    return WAIT if mapped is None else mapped_advice(mapped)
+
+
 def mapped_advice(meaning: Meaning) -> AdviceMeaning:
     """What a code of the settings' `code_map` means for an advice: only a decline is final."""
     return AdviceMeaning(Effect.REFUSED if meaning.family is Family.DECLINED else Effect.WAIT, meaning.alert)
@@ -130,4 +140,4 @@ def safe_message(text: str | None, secrets: Iterable[str] = ()) -> str | None:
 def _without_secrets(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, MASK)
-    return _DIGITS.sub(MASK, text)
+    return without_codes(text)

@@ -43,3 +43,24 @@ def end_of_day(date_text_iso: str) -> str:
     if day.isoformat() != date_text_iso:
         raise ValueError("the day is not written as yyyy-mm-dd")
     return utc_text(datetime.combine(day, time(23, 59, 59), SAST).isoformat())
+
+
+@lru_cache(maxsize=1024)
+def expiry_of(text: str | None) -> str | None:
+    """When a voucher ends, in UTC, from whatever a provider writes: a time, one without offset (South African), a day.
+
+    None: nothing, or nothing that can be read. A voucher that was paid for is not given up for the form of its date.
+    """
+    if not text:
+        return None
+    for read in (utc_text, end_of_day, _without_offset):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return None
+
+
+def _without_offset(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    return utc_text(moment.replace(tzinfo=moment.tzinfo or SAST).isoformat())

@@ -4,6 +4,7 @@ Masking is by structure, never by searching text: a body that cannot be parsed m
 only its size and type are kept.
 """
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final, Protocol
@@ -25,12 +26,36 @@ MASKED_NAMES: Final = frozenset(
 )
 # The voucher itself when it is text, an ordinary object otherwise.
 MASKED_WHEN_TEXT: Final = frozenset({"voucher", "Voucher"})
+# What people write for people: a provider may quote the voucher that it refuses, also one we were never given.
+FREE_TEXT_NAMES: Final = frozenset(
+    name.lower()
+    for name in (
+        *("message", "errorMessage", "responseMessage", "description", "detail", "details", "reason", "title", "text"),
+        *("ResultText", "resultText", "responseDesc", "faultstring", "ErrorText", "AEONErrorText", "AeonErrorText"),
+    )
+)
+_NUMBER: Final = r"\d(?:[^0-9A-Za-z]{0,3}\d){5,}"  # six digits or more, however they are grouped
+# Capitals and digits in one word or in groups, both of them there: the shape of a code, and of no word.
+_CODE: Final = (
+    r"(?<![0-9A-Za-z])(?=[A-Z-]*[0-9])(?=[0-9-]*[A-Z])(?:[0-9A-Z]{10,}|[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2,})(?![0-9A-Za-z])"
+)
+_CODE_LIKE: Final = re.compile(f"{_NUMBER}|{_CODE}")
+
+
+def without_codes(text: str) -> str:
+    """Free text without anything that can be a code, a PIN or a piece of one."""
+    return _CODE_LIKE.sub(MASK, text)
 
 
 class Mask(Protocol):
     """Turns a body into text without secrets."""
 
     def __call__(self, body: bytes, content_type: str | None) -> str: ...
+
+
+_SHOWN: Final = "shown"
+_HIDDEN: Final = "hidden"
+_FREE_TEXT: Final = "shown without what can be a code"
 
 
 class JsonMask:
@@ -45,7 +70,7 @@ class JsonMask:
     def __init__(self, extra_names: Iterable[str] = (), own_words: Iterable[str] = ()) -> None:
         self._names = MASKED_NAMES | {name.lower() for name in extra_names}
         self._own_words = frozenset(own_words)
-        self._hides: dict[str, bool] = {}  # property name, as it was written -> whether its value is hidden
+        self._treatments: dict[str, str] = {}  # property name, as it was written -> what is done with its value
         # Decimals keep their digits: a trace that shows 10.1 for 10.10 sends people after the wrong error.
         self._decoder = msgspec.json.Decoder(float_hook=Decimal)
         self._encoder = msgspec.json.Encoder(decimal_format="number")
@@ -68,17 +93,19 @@ class JsonMask:
 
     def _mask_object(self, members: dict[str, Any], *, hidden: bool) -> None:
         """Mask in place. `hidden`: everything in it is, because of the name it was found under."""
-        known = self._hides
+        known = self._treatments
         for name, value in members.items():
-            hides = known.get(name)
-            if hides is None:
-                hides = self._learn(name)
+            treatment = known.get(name)
+            if treatment is None:
+                treatment = self._learn(name)
             if isinstance(value, dict):
-                self._mask_object(value, hidden=hidden or hides)
+                self._mask_object(value, hidden=hidden or treatment is _HIDDEN)
             elif isinstance(value, list):
-                self._mask_list(value, hidden=hidden or hides)
-            elif hidden or hides or name in MASKED_WHEN_TEXT:
+                self._mask_list(value, hidden=hidden or treatment is _HIDDEN)
+            elif hidden or treatment is _HIDDEN or name in MASKED_WHEN_TEXT:
                 members[name] = self._masked(value)
+            elif treatment is _FREE_TEXT and isinstance(value, str):
+                members[name] = without_codes(value)
 
     def _mask_list(self, items: list[Any], *, hidden: bool) -> None:
         for place, value in enumerate(items):
@@ -94,11 +121,12 @@ class JsonMask:
         shown = value is None or value == "" or (isinstance(value, str) and value in self._own_words)
         return value if shown else MASK
 
-    def _learn(self, name: str) -> bool:
-        hides = name.lower() in self._names
-        if len(self._hides) < PROPERTY_NAMES_MAX:
-            self._hides[name] = hides
-        return hides
+    def _learn(self, name: str) -> str:
+        lower = name.lower()
+        treatment = _HIDDEN if lower in self._names else _FREE_TEXT if lower in FREE_TEXT_NAMES else _SHOWN
+        if len(self._treatments) < PROPERTY_NAMES_MAX:
+            self._treatments[name] = treatment
+        return treatment
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:

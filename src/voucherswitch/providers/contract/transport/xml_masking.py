@@ -11,18 +11,21 @@ from lxml import etree
 
 from voucherswitch.providers.contract.answers import BadAnswer
 from voucherswitch.providers.contract.transport.masking import (
+    FREE_TEXT_NAMES,
     MASK,
     MASKED_NAMES,
     MASKED_WHEN_TEXT,
     PROPERTY_NAMES_MAX,
     RECORDED_CHARS_MAX,
     unreadable,
+    without_codes,
 )
 from voucherswitch.providers.contract.transport.xml import Element, attributes_of, parse
 
 _SHOWN: Final = "shown"
 _HIDDEN: Final = "hidden"
 _HIDDEN_WHEN_TEXT: Final = "hidden when it is text"
+_FREE_TEXT: Final = "shown without what can be a code"
 
 
 class XmlMask:
@@ -55,8 +58,9 @@ class XmlMask:
             if treatment is _HIDDEN:
                 self._mask_all(element)
                 continue
-            if treatment is _HIDDEN_WHEN_TEXT and element.text:
-                element.text = self._masked(element.text)
+            if element.text and treatment is not _SHOWN:
+                free = treatment is _FREE_TEXT
+                element.text = without_codes(element.text) if free else self._masked(element.text)
             for name, value in attributes_of(element).items():
                 if (known.get(name) or self._learn(name)) is _HIDDEN:
                     element.set(name, self._masked(value))
@@ -82,6 +86,8 @@ class XmlMask:
         local = name.rpartition("}")[2]
         if local.lower() in self._names:
             treatment = _HIDDEN
+        elif local.lower() in FREE_TEXT_NAMES:
+            treatment = _FREE_TEXT
         else:
             treatment = _HIDDEN_WHEN_TEXT if local in MASKED_WHEN_TEXT else _SHOWN
         if len(self._treatments) < PROPERTY_NAMES_MAX:
