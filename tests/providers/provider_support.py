@@ -1,32 +1,28 @@
-"""What the provider tests share: a sandbox with its connector, a raw HTTP client, and a server that misbehaves."""
+"""What the provider tests share: ids and orders, a raw HTTP client, samples and answers, a server that misbehaves."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from voucherswitch.message.codes import ReversalReason
-from voucherswitch.message.orders import AdviceOrder, LookupOrder, ProvisionOrder, RedeemOrder, RefundOrder, StatusOrder
-from voucherswitch.message.outcomes import Approved, Outcome
+from voucherswitch.message.orders import AdviceOrder, StatusOrder
+from voucherswitch.message.outcomes import Approved, OutcomeUnknown, Pending
 from voucherswitch.message.parties import Store, Voucher
-from voucherswitch.message.trace import Leg, Trace
-from voucherswitch.providers.contract.connector import Call
-from voucherswitch.providers.sandbox.connector import SandboxConnector, connect
-from voucherswitch.providers.sandbox.simulator import API_KEY, SandboxSimulator
-
-T = TypeVar("T")
+from voucherswitch.providers.contract.alerts import BAD_ANSWER
+from voucherswitch.providers.contract.transport.http import NO_HEADERS, HttpAnswer
 
 R1 = "5f3a1c9e-7b42-4d0e-9a61-2c8f0e5d7b13"
 R2 = "c2d47e08-1a6b-4f35-8e90-7b1d3a5c9f24"
 R3 = "8a0e6d51-3c97-4b28-b5f4-e16a2d7c0935"
 A1 = "e47b90c3-52d8-4a1f-9c06-0f8d6b3e2a71"
 STORE = Store(merchant_id="merchant1234567", terminal_id="TERM0001", operator_id="C07")
-FIRST_CODE = "9000000000001231"
+SAMPLE_TIME = "2026-03-02T14:15:16+02:00"
+SETTLED = 10**9  # ms since a request was sent: later than any settle time or replay window
 
 IMPATIENT_MS = 300  # the read timeout of connectors that meet silence: short, but long for an answer on loopback
 
@@ -76,161 +72,54 @@ async def http(method: str, url: str, body: bytes | None = None, headers: Mappin
     return RawAnswer(int(first.split()[1]), found, content)
 
 
-class Sandbox:
-    """The sandbox with a connector to it, and every leg that was recorded on the way."""
-
-    def __init__(self, simulator: SandboxSimulator, connector: SandboxConnector) -> None:
-        self.simulator = simulator
-        self.connector = connector
-        self.traces: list[Trace] = []
-        self.connectors: list[SandboxConnector] = []
-
-    @property
-    def legs(self) -> list[Leg]:
-        return [leg for trace in self.traces for leg in trace.legs]
-
-    def call(self, deadline_s: float = 20, advice_id: str | None = None) -> Call:
-        """What one operation may use; its legs are kept."""
-        self.traces.append(Trace())
-        return Call(trace=self.traces[-1], deadline=time.monotonic() + deadline_s, advice_id=advice_id)
-
-    def with_settings(self, **settings: object) -> SandboxConnector:
-        """Another connector to the same sandbox; closed when the test ends."""
-        connector = connect("sandbox", settings_of(self.simulator) | settings)
-        self.connectors.append(connector)
-        return connector
-
-    def impatient(self) -> SandboxConnector:
-        return self.with_settings(read_timeout_ms=IMPATIENT_MS, settle_ms=30_000)
-
-    @asynccontextmanager
-    async def in_flight(self, operation: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
-        """An operation that goes on while the test does something else; it has ended when the block has."""
-        task = asyncio.create_task(operation)
-        try:
-            yield task
-        finally:
-            if not task.done():
-                task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    # The control API
-
-    async def control(self, method: str, path: str, body: object = None, **query: str) -> RawAnswer:
-        url = f"{self.simulator.control_url}/__sim{path}" + (f"?{urlencode(query)}" if query else "")
-        return await http(method, url, None if body is None else msgspec.json.encode(body))
-
-    async def fault(self, kind: str, op: str = "*", **more: Any) -> None:
-        """Order a fault; `params` in the API's own spelling."""
-        answer = await self.control("POST", "/faults", {"op": op, "kind": kind} | more)
-        assert answer.status == 201, answer.body
-
-    async def advance(self, milliseconds: int) -> None:
-        assert (await self.control("POST", "/clock", {"advanceMs": milliseconds})).status == 200
-
-    async def journal(self, **query: str) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = (await self.control("GET", "/journal", **query)).json
-        return listed
-
-    async def totals(self) -> dict[str, Any]:
-        found: dict[str, Any] = (await self.control("GET", "/state")).json
-        return found
-
-    async def state(self, **query: str) -> dict[str, Any]:
-        found: dict[str, Any] = (await self.control("GET", "/state", **query)).json
-        return found
-
-    async def heard(self, op: str) -> None:
-        """Wait until the sandbox has heard a call."""
-        await until(lambda: any(entry["op"] == op for entry in self.simulator.frame.journal.listed(op, None)))
-
-    # The protocol, past our connector
-
-    async def raw(self, method: str, path: str, body: object = None, key: str = API_KEY) -> RawAnswer:
-        content = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        return await http(method, f"{self.simulator.url}/sandbox/v1{path}", content, headers)
-
-    # The connector, with the values of the samples
-
-    async def provision(self, order: ProvisionOrder | None = None, **more: Any) -> Outcome:
-        return await self.connector.provision(order or provision_order(**more), self.call())
-
-    async def issued(self, **more: Any) -> Voucher:
-        """A voucher that exists."""
-        outcome = await self.provision(**more)
-        assert isinstance(outcome, Approved)
-        assert outcome.voucher is not None
-        return outcome.voucher
-
-    async def confirmed(self, request_id: str = R1, **more: Any) -> Voucher:
-        """A voucher that can be redeemed."""
-        voucher = await self.issued(request_id=request_id, **more)
-        assert (await self.raw("POST", f"/vouchers/{request_id}/confirm", {"adviceId": an_id(0xC0)})).status == 202
-        return voucher
-
-    async def redeemed(self, code: str, request_id: str = R2, cents: int = 4000, *, confirm: bool = False) -> None:
-        """A redemption that happened."""
-        body = {"requestId": request_id, "code": code, "amountCents": cents, "store": "S001", "terminal": "TERM0001"}
-        assert (await self.raw("POST", "/redemptions", body)).status == 201
-        if confirm:
-            path = f"/redemptions/{request_id}/confirm"
-            assert (await self.raw("POST", path, {"adviceId": an_id(0xC1)})).status == 202
-
-
-def settings_of(simulator: SandboxSimulator) -> dict[str, object]:
-    return {"base_url": simulator.url, "api_key": API_KEY, "outlet_map": {STORE.merchant_id: "S001"}}
-
-
-def provision_order(
-    product: str = "SBXANY", amount_cents: int = 10_000, request_id: str = R1, voucher_code: str | None = None
-) -> ProvisionOrder:
-    return ProvisionOrder(
-        request_id=request_id,
-        amount_cents=amount_cents,
-        currency="710",
-        product=product,
-        store=STORE,
-        voucher_code=voucher_code,
-    )
-
-
-def redeem_order(
-    code: str = FIRST_CODE, amount_cents: int = 4_000, request_id: str = R2, pin: str | None = None
-) -> RedeemOrder:
-    return RedeemOrder(
-        request_id=request_id,
-        amount_cents=amount_cents,
-        currency="710",
-        voucher_code=code,
-        store=STORE,
-        voucher_pin=pin,
-    )
-
-
-def refund_order(
-    code: str = FIRST_CODE, amount_cents: int = 0, request_id: str = R3, redemption_id: str | None = R2
-) -> RefundOrder:
-    return RefundOrder(
-        request_id=request_id,
-        amount_cents=amount_cents,
-        currency="710",
-        voucher_code=code,
-        store=STORE,
-        redemption_id=redemption_id,
-    )
+# Orders that every provider takes as they are
 
 
 def status_order(request_id: str = R1, amount_cents: int = 10_000, sent_ms_ago: int = 0) -> StatusOrder:
     return StatusOrder(request_id=request_id, amount_cents=amount_cents, sent_ms_ago=sent_ms_ago)
 
 
-def advice_order(request_id: str = R1, advice_id: str = A1) -> AdviceOrder:
-    return AdviceOrder(advice_id=advice_id, request_id=request_id, reason=ReversalReason.TIMEOUT)
+def advice_order(request_id: str = R1, advice_id: str = A1, **more: Any) -> AdviceOrder:
+    return AdviceOrder(advice_id=advice_id, request_id=request_id, reason=ReversalReason.TIMEOUT, **more)
 
 
-def lookup_order(**name: Any) -> LookupOrder:
-    return LookupOrder(**name)
+# Answers, as the transport gives them, and outcomes
+
+
+def answer(body: object, status: int = 200, headers: Mapping[str, str] = NO_HEADERS) -> HttpAnswer:
+    """An answer; what is neither bytes nor text becomes JSON."""
+    content = body.encode() if isinstance(body, str) else body
+    return HttpAnswer(status, content if isinstance(content, bytes) else msgspec.json.encode(content), headers)
+
+
+def changed(sample: bytes | str, **changes: Any) -> bytes:
+    """A JSON sample with values replaced; objects merge; ... removes one."""
+    return msgspec.json.encode(_merged(msgspec.json.decode(sample), changes))
+
+
+def _merged(into: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    found = dict(into)
+    for name, value in changes.items():
+        nested = isinstance(value, dict) and isinstance(found.get(name), dict)
+        found[name] = _merged(found[name], value) if nested else value
+    return {name: value for name, value in found.items() if value is not ...}
+
+
+def is_bad_answer(outcome: object) -> bool:
+    """The doubt that an answer leaves that nobody can read, with its alert."""
+    if isinstance(outcome, OutcomeUnknown):
+        return outcome == OutcomeUnknown(provider_message=outcome.provider_message, alert=BAD_ANSWER)
+    return isinstance(outcome, Pending) and outcome.alert == BAD_ANSWER
+
+
+def voucher_of(outcome: object) -> Voucher:
+    """The voucher of an approval."""
+    assert isinstance(outcome, Approved), outcome
+    assert outcome.voucher is not None
+    return outcome.voucher
+
+
+# A server that does as it is told
 
 
 class Heard(Struct):
@@ -314,3 +203,8 @@ async def raw_server(behave: Behaviour, **listen: Any) -> AsyncIterator[RawServe
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)
+
+
+async def hang_up(_heard: Heard, _writer: asyncio.StreamWriter) -> bool:
+    """Read a request whole and end the connection."""
+    return False

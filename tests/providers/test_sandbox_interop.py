@@ -4,27 +4,13 @@ Check 2 is in test_provider_helpers.py, 18 in test_simulator_control.py; 13, 14 
 provider. Check 19 also runs at the end of every test that uses the `sandbox` fixture.
 """
 
-import asyncio
 from typing import Any
 
 import pytest
 
-from providers.provider_support import (
-    A1,
-    FIRST_CODE,
-    R1,
-    R2,
-    R3,
-    Sandbox,
-    advice_order,
-    an_id,
-    lookup_order,
-    provision_order,
-    raw_server,
-    redeem_order,
-    refund_order,
-    status_order,
-)
+from providers.pair_support import left_behind, unreachable
+from providers.provider_support import A1, R1, R2, R3, SETTLED, advice_order, an_id, status_order
+from providers.sandbox_support import FIRST_CODE, Sandbox, lookup_order, provision_order, redeem_order, refund_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import (
     Acknowledged,
@@ -39,15 +25,12 @@ from voucherswitch.message.trace import LegOutcome
 from voucherswitch.providers.sandbox.connector import connect
 from voucherswitch.providers.sandbox.errors import TABLE
 
-SETTLED = 10**9
-
-
 # 1: the happy path of every operation
 
 
 async def test_1_every_operation_with_the_samples_values(sandbox: Sandbox) -> None:
     connector = sandbox.connector
-    await sandbox.control("POST", "/clock", {"now": "2026-03-02T14:15:16+02:00"})
+    await sandbox.at("2026-03-02T14:15:16+02:00")
     order = provision_order()
 
     issued = await connector.provision(order, sandbox.call())
@@ -122,11 +105,7 @@ async def test_2_a_key_with_one_byte_changed_is_refused(sandbox: Sandbox) -> Non
 
 
 async def test_3_a_provider_that_cannot_be_reached_is_not_sent(sandbox: Sandbox) -> None:
-    async with raw_server(_never) as server:
-        stopped = server.url
-    addresses = [stopped, "https://no-such-host.invalid", sandbox.simulator.url.replace("http:", "https:")]
-    for address in addresses:
-        connector = sandbox.with_settings(base_url=address, connect_timeout_ms=500)
+    async for connector in unreachable(sandbox):
         outcome = await connector.provision(provision_order(), sandbox.call())
         assert isinstance(outcome, NotSent)
         assert (outcome.error_type, outcome.alert) == (ErrorType.UPSTREAM_UNAVAILABLE, None)
@@ -143,10 +122,6 @@ async def test_3_a_provider_that_cannot_be_reached_is_not_sent(sandbox: Sandbox)
         assert isinstance(await connector.reverse(advice_order(), sandbox.call()), Pending)
         assert isinstance(await connector.products(sandbox.call()), OutcomeUnknown)
     assert await sandbox.journal() == []
-
-
-async def _never(_heard: object, _writer: asyncio.StreamWriter) -> bool:
-    return False
 
 
 # 4 and 5: sent, and no answer
@@ -357,7 +332,7 @@ async def test_12_reversals_of_movements_that_never_came(sandbox: Sandbox) -> No
 
 async def test_13_a_reversal_after_the_voucher_was_used_is_refused(sandbox: Sandbox) -> None:
     await sandbox.confirmed()
-    await sandbox.control("POST", "/vouchers/events", {"code": FIRST_CODE, "event": "REDEEM"})
+    await sandbox.world(FIRST_CODE, "REDEEM")
     assert isinstance(await sandbox.connector.reverse(advice_order(), sandbox.call()), Refused)
 
 
@@ -417,12 +392,7 @@ async def test_19_no_pin_in_any_leg_outcome_or_file(sandbox: Sandbox, capfd: pyt
     looked_up = await connector.lookup(lookup_order(voucher_code=code), sandbox.call())
     assert isinstance(looked_up, Approved)
     assert looked_up.voucher == voucher
-    kept = [repr(outcome) for outcome in outcomes if not isinstance(outcome, Approved)]
-    day = (await sandbox.control("POST", "/clock", {"advanceMs": 0})).json["now"][:10]
-    file = (await sandbox.control("GET", "/recon", date=day)).body.decode()
-    journal = str(await sandbox.journal())
-    printed = capfd.readouterr()
-    for text in (*kept, *(repr(leg) for leg in sandbox.legs), journal, file, printed.out, printed.err):
+    for text in await left_behind(sandbox, outcomes, capfd):
         assert code not in text
         assert f'"pin":"{voucher.pin}"' not in text
     assert any('"pin":"***"' in (leg.response or "") for leg in sandbox.legs)

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from providers.provider_support import A1, FIRST_CODE, R1, R2, R3, RawAnswer, Sandbox, an_id
+from providers.provider_support import A1, R1, R2, R3, RawAnswer, an_id
+from providers.sandbox_support import FIRST_CODE, Sandbox
 
 STATES = ("none", "PROVISIONED", "CONFIRMED", "REDEEMED", "REDEEM_CONFIRMED", "REFUNDED", "REVERSED")
 LOCATE = "404 UNABLE_TO_LOCATE_RECORD"
@@ -351,7 +352,7 @@ async def test_the_same_redemption_again_is_answered_again(sandbox: Sandbox) -> 
 
 
 async def test_with_rebind_an_id_is_new_whenever_the_voucher_allows(sandbox: Sandbox) -> None:
-    await sandbox.control("POST", "/profile", {"idReuse": "rebind"})
+    await sandbox.profile(idReuse="rebind")
     await bring_to(sandbox, "", "CONFIRMED")
     await redeem(sandbox)
     assert (await redeem(sandbox)).status == 200  # the voucher does not allow a second one: a replay
@@ -382,7 +383,7 @@ async def test_a_chosen_code_is_kept_and_is_taken_while_its_voucher_lives(sandbo
 
 
 async def test_with_rebind_the_new_voucher_takes_the_code_over(sandbox: Sandbox) -> None:
-    await sandbox.control("POST", "/profile", {"codeReuse": "rebind"})
+    await sandbox.profile(codeReuse="rebind")
     await provision(sandbox, voucherCode="MY-CODE-1")
     assert (await provision(sandbox, requestId=an_id(1), voucherCode="MY-CODE-1")).status == 201
     assert (await sandbox.state(code="MY-CODE-1"))["reference"] == an_id(1)
@@ -410,7 +411,7 @@ async def test_expired_and_blocked_vouchers_are_not_redeemable_and_otherwise_as_
     sandbox: Sandbox, event: str, state: str
 ) -> None:
     await bring_to(sandbox, "", "PROVISIONED")
-    assert (await sandbox.control("POST", "/vouchers/events", {"code": FIRST_CODE, "event": event})).status == 200
+    await sandbox.world(FIRST_CODE, event)
     assert (await advise(sandbox, "confirm", R1)).status == 202
     assert (await sandbox.raw("GET", f"/vouchers/{R1}")).json["state"] == state
     answer = await redeem(sandbox)

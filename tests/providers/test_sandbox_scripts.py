@@ -5,22 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from providers.provider_support import (
-    A1,
-    FIRST_CODE,
-    IMPATIENT_MS,
-    R1,
-    R2,
-    R3,
-    STORE,
-    Sandbox,
-    advice_order,
-    an_id,
-    provision_order,
-    redeem_order,
-    refund_order,
-    status_order,
-)
+from providers.provider_support import A1, IMPATIENT_MS, R1, R2, R3, STORE, advice_order, an_id, status_order
+from providers.sandbox_support import FIRST_CODE, Sandbox, provision_order, redeem_order, refund_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import (
     Acknowledged,

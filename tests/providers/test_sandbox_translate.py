@@ -1,24 +1,12 @@
 """Sandbox messages in and out, against the samples of providers.md 11.4 and the checks of B.4. No socket."""
 
 import re
-from typing import Any
 
 import msgspec
 import pytest
 
-from providers.provider_support import (
-    A1,
-    FIRST_CODE,
-    R1,
-    R2,
-    R3,
-    advice_order,
-    lookup_order,
-    provision_order,
-    redeem_order,
-    refund_order,
-    status_order,
-)
+from providers.provider_support import A1, R1, R2, R3, advice_order, answer, changed, is_bad_answer, status_order
+from providers.sandbox_support import FIRST_CODE, lookup_order, provision_order, redeem_order, refund_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import AdviceOrder, ProviderProduct
 from voucherswitch.message.outcomes import (
@@ -26,7 +14,6 @@ from voucherswitch.message.outcomes import (
     Approved,
     Declined,
     NotSent,
-    Outcome,
     OutcomeUnknown,
     Pending,
     Refused,
@@ -56,34 +43,10 @@ VOUCHER = Voucher(
     expires_at="2029-03-02T21:59:59.000Z",
     instructions=("Sandbox voucher",),
 )
-BAD = ("bad_answer", ErrorType.UPSTREAM_UNAVAILABLE)
-
-
-def answer(status: int, body: object) -> HttpAnswer:
-    if isinstance(body, str):
-        return HttpAnswer(status, body.encode())
-    return HttpAnswer(status, body if isinstance(body, bytes) else msgspec.json.encode(body))
 
 
 def refusal(status: int, code: str, message: str = "No") -> HttpAnswer:
-    return answer(status, {"error": {"code": code, "providerCode": f"SBX-{status}", "message": message}})
-
-
-def changed(sample: str, **changes: Any) -> bytes:
-    """A sample with top-level values replaced; `voucher` merges; ... removes."""
-    body: dict[str, Any] = msgspec.json.decode(sample)
-    for key, value in changes.items():
-        if key == "voucher" and isinstance(value, dict):
-            body[key] = {name: one for name, one in (body[key] | value).items() if one is not ...}
-        elif value is ...:
-            del body[key]
-        else:
-            body[key] = value
-    return msgspec.json.encode(body)
-
-
-def is_bad_answer(outcome: Outcome) -> bool:
-    return isinstance(outcome, OutcomeUnknown) and (outcome.alert, outcome.error_type) == BAD
+    return answer({"error": {"code": code, "providerCode": f"SBX-{status}", "message": message}}, status)
 
 
 # Orders -> bodies
@@ -143,14 +106,14 @@ def test_advices_carry_their_id_and_a_reversal_its_reason() -> None:
 
 
 def test_the_samples_answer_is_an_approval() -> None:
-    assert translate.from_provision(answer(201, VOUCHER_SAMPLE), provision_order(), RULES) == Approved(
+    assert translate.from_provision(answer(VOUCHER_SAMPLE, 201), provision_order(), RULES) == Approved(
         approved_cents=10_000, balance_cents=10_000, voucher=VOUCHER, provider_ref="SBXV00000001"
     )
 
 
 def test_a_pin_comes_with_its_voucher() -> None:
     outcome = translate.from_provision(
-        answer(201, changed(VOUCHER_SAMPLE, voucher={"pin": "4711"})), provision_order(), RULES
+        answer(changed(VOUCHER_SAMPLE, voucher={"pin": "4711"}), 201), provision_order(), RULES
     )
     assert isinstance(outcome, Approved)
     assert outcome.voucher is not None
@@ -196,43 +159,43 @@ def test_a_pin_comes_with_its_voucher() -> None:
     ],
 )
 def test_a_success_that_proves_nothing_is_unknown_and_alerts(body: bytes) -> None:
-    outcome = translate.from_provision(answer(201, body), provision_order(), RULES)
+    outcome = translate.from_provision(answer(body, 201), provision_order(), RULES)
     assert is_bad_answer(outcome)
     assert FIRST_CODE not in repr(outcome)
 
 
 def test_the_pattern_of_a_code_is_a_setting() -> None:
     rules = Rules(re.compile(r"\d{12}"), {}, 30_000)
-    assert is_bad_answer(translate.from_provision(answer(201, VOUCHER_SAMPLE), provision_order(), rules))
+    assert is_bad_answer(translate.from_provision(answer(VOUCHER_SAMPLE, 201), provision_order(), rules))
 
 
 def test_a_chosen_code_must_come_back() -> None:
     body = changed(VOUCHER_SAMPLE, voucher={"code": "MY-CODE"})
     assert isinstance(
-        translate.from_provision(answer(201, body), provision_order(voucher_code="MY-CODE"), RULES), Approved
+        translate.from_provision(answer(body, 201), provision_order(voucher_code="MY-CODE"), RULES), Approved
     )
     assert is_bad_answer(
-        translate.from_provision(answer(201, VOUCHER_SAMPLE), provision_order(voucher_code="MY-CODE"), RULES)
+        translate.from_provision(answer(VOUCHER_SAMPLE, 201), provision_order(voucher_code="MY-CODE"), RULES)
     )
 
 
 def test_a_pending_voucher_is_unknown() -> None:
     body = {"requestId": R1, "providerRef": "SBXV00000001", "productId": "SBXPENDING9", "state": "PENDING"}
     expected = OutcomeUnknown(ErrorType.VOUCHER_STATUS_UNKNOWN, provider_message="PENDING")
-    assert translate.from_provision(answer(202, body), provision_order(), RULES) == expected
-    assert translate.from_retry(answer(202, body), provision_order(), RULES) == expected
-    assert translate.from_status(answer(200, body), status_order(), RULES) == expected
+    assert translate.from_provision(answer(body, 202), provision_order(), RULES) == expected
+    assert translate.from_retry(answer(body, 202), provision_order(), RULES) == expected
+    assert translate.from_status(answer(body), status_order(), RULES) == expected
 
 
 @pytest.mark.parametrize("status", [200, 204, 206, 301, 302, 307, 308, 402, 403, 405, 418, 500, 501, 502, 504, 599])
 def test_an_unlisted_status_is_unknown(status: int) -> None:
     """200 too: a sandbox that answers a first provision with it does something that nobody described."""
     for body in (VOUCHER_SAMPLE, "", {"error": {"code": "DO_NOT_HONOUR"}}):
-        assert isinstance(translate.from_provision(answer(status, body), provision_order(), RULES), OutcomeUnknown)
+        assert isinstance(translate.from_provision(answer(body, status), provision_order(), RULES), OutcomeUnknown)
 
 
 def test_a_503_without_the_providers_own_word_proves_nothing() -> None:
-    assert isinstance(translate.from_provision(answer(503, "busy"), provision_order(), RULES), OutcomeUnknown)
+    assert isinstance(translate.from_provision(answer("busy", 503), provision_order(), RULES), OutcomeUnknown)
     assert isinstance(translate.from_provision(refusal(503, "GENERAL_ERROR"), provision_order(), RULES), OutcomeUnknown)
     assert translate.from_provision(refusal(503, "UPSTREAM_UNAVAILABLE"), provision_order(), RULES) == NotSent(
         ErrorType.UPSTREAM_UNAVAILABLE, "UPSTREAM_UNAVAILABLE", "No"
@@ -311,7 +274,7 @@ def test_a_provider_text_that_quotes_the_voucher_is_masked() -> None:
 
 def test_a_resend_finds_the_voucher_or_makes_it() -> None:
     for status in (200, 201):
-        assert isinstance(translate.from_retry(answer(status, VOUCHER_SAMPLE), provision_order(), RULES), Approved)
+        assert isinstance(translate.from_retry(answer(VOUCHER_SAMPLE, status), provision_order(), RULES), Approved)
 
 
 def test_a_resend_that_was_not_processed_leaves_the_doubt() -> None:
@@ -331,7 +294,7 @@ def test_a_resend_that_is_declined_is_final() -> None:
 
 @pytest.mark.parametrize("state", ["PROVISIONED", "CONFIRMED", "REDEEMED", "REDEEM_CONFIRMED", "REFUNDED", "EXPIRED"])
 def test_a_voucher_that_exists_resolves_to_an_approval(state: str) -> None:
-    outcome = translate.from_status(answer(200, changed(VOUCHER_SAMPLE, state=state)), status_order(), RULES)
+    outcome = translate.from_status(answer(changed(VOUCHER_SAMPLE, state=state)), status_order(), RULES)
     assert isinstance(outcome, Approved)
     assert (outcome.voucher, outcome.voucher_state) == (VOUCHER, state)
 
@@ -340,8 +303,8 @@ def test_a_voucher_that_exists_resolves_to_an_approval(state: str) -> None:
 def test_a_voucher_that_can_no_longer_be_used_resolves_to_a_decline(state: str) -> None:
     body = changed(VOUCHER_SAMPLE, state=state)
     for outcome in (
-        translate.from_status(answer(200, body), status_order(), RULES),
-        translate.from_retry(answer(200, body), provision_order(), RULES),
+        translate.from_status(answer(body), status_order(), RULES),
+        translate.from_retry(answer(body), provision_order(), RULES),
     ):
         assert outcome == Declined(ErrorType.TRANSACTION_DECLINED, provider_message=state)
 
@@ -371,7 +334,7 @@ def test_a_status_is_checked_like_a_provision() -> None:
         changed(VOUCHER_SAMPLE, voucher={"valueCents": 9_999, "balanceCents": 9_999}),
         changed(VOUCHER_SAMPLE, voucher={"code": ...}),
     ):
-        assert is_bad_answer(translate.from_status(answer(200, body), status_order(sent_ms_ago=10**9), RULES))
+        assert is_bad_answer(translate.from_status(answer(body), status_order(sent_ms_ago=10**9), RULES))
 
 
 # Redemptions and refunds
@@ -381,21 +344,21 @@ def test_the_samples_redemption_is_an_approval() -> None:
     expected = Approved(approved_cents=4_000, balance_cents=6_000, provider_ref="SBXR00000001")
     for status in (200, 201):
         assert (
-            translate.from_movement(answer(status, MOVEMENT_SAMPLE), redeem_order(), translate.REDEMPTION, RULES)
+            translate.from_movement(answer(MOVEMENT_SAMPLE, status), redeem_order(), translate.REDEMPTION, RULES)
             == expected
         )
     status_of_it = translate.from_movement_status(
-        answer(200, MOVEMENT_SAMPLE), status_order(R2, 4_000), translate.REDEMPTION, RULES
+        answer(MOVEMENT_SAMPLE), status_order(R2, 4_000), translate.REDEMPTION, RULES
     )
     assert status_of_it == expected
 
 
 def test_the_whole_balance_is_what_the_answer_says() -> None:
     order = redeem_order(amount_cents=0)
-    whole = translate.from_movement(answer(201, MOVEMENT_SAMPLE), order, translate.REDEMPTION, RULES)
+    whole = translate.from_movement(answer(MOVEMENT_SAMPLE, 201), order, translate.REDEMPTION, RULES)
     assert isinstance(whole, Approved)
     assert whole.approved_cents == 4_000
-    nothing = answer(201, changed(MOVEMENT_SAMPLE, approvedCents=0))
+    nothing = answer(changed(MOVEMENT_SAMPLE, approvedCents=0), 201)
     assert is_bad_answer(translate.from_movement(nothing, order, translate.REDEMPTION, RULES))
 
 
@@ -415,14 +378,14 @@ def test_the_whole_balance_is_what_the_answer_says() -> None:
     ],
 )
 def test_a_movement_that_proves_nothing_is_unknown_and_alerts(body: bytes) -> None:
-    assert is_bad_answer(translate.from_movement(answer(201, body), redeem_order(), translate.REDEMPTION, RULES))
+    assert is_bad_answer(translate.from_movement(answer(body, 201), redeem_order(), translate.REDEMPTION, RULES))
     status = status_order(R2, 4_000, sent_ms_ago=10**9)
-    assert is_bad_answer(translate.from_movement_status(answer(200, body), status, translate.REDEMPTION, RULES))
+    assert is_bad_answer(translate.from_movement_status(answer(body), status, translate.REDEMPTION, RULES))
 
 
 def test_a_movement_that_was_reversed_is_declined() -> None:
     body = changed(MOVEMENT_SAMPLE, state="REVERSED")
-    assert translate.from_movement(answer(200, body), redeem_order(), translate.REDEMPTION, RULES) == Declined(
+    assert translate.from_movement(answer(body), redeem_order(), translate.REDEMPTION, RULES) == Declined(
         ErrorType.TRANSACTION_DECLINED, provider_message="REVERSED"
     )
 
@@ -435,7 +398,7 @@ def test_a_movement_that_was_reversed_is_declined() -> None:
 )
 def test_a_lookup_tells_what_the_voucher_is_worth_now(state: str, worth: int) -> None:
     body = changed(VOUCHER_SAMPLE, state=state)
-    outcome = translate.from_lookup(answer(200, body), lookup_order(voucher_code=FIRST_CODE), RULES)
+    outcome = translate.from_lookup(answer(body), lookup_order(voucher_code=FIRST_CODE), RULES)
     assert outcome == Approved(
         approved_cents=worth,
         balance_cents=10_000,
@@ -448,7 +411,7 @@ def test_a_lookup_tells_what_the_voucher_is_worth_now(state: str, worth: int) ->
 def test_half_a_code_is_no_voucher() -> None:
     body = changed(VOUCHER_SAMPLE, voucher={"code": "************1231"})
     for order in (lookup_order(serial_number="SX00000001"), lookup_order(provision_id=R1)):
-        outcome = translate.from_lookup(answer(200, body), order, RULES)
+        outcome = translate.from_lookup(answer(body), order, RULES)
         assert isinstance(outcome, Approved)
         assert outcome.voucher is None
 
@@ -459,9 +422,9 @@ def test_a_lookup_that_finds_another_voucher_is_a_bad_answer() -> None:
         lookup_order(serial_number="SX00000002"),
         lookup_order(provision_id=R2),
     ):
-        assert is_bad_answer(translate.from_lookup(answer(200, VOUCHER_SAMPLE), order, RULES))
+        assert is_bad_answer(translate.from_lookup(answer(VOUCHER_SAMPLE), order, RULES))
     assert is_bad_answer(
-        translate.from_lookup(answer(200, changed(VOUCHER_SAMPLE, voucher=...)), lookup_order(provision_id=R1), RULES)
+        translate.from_lookup(answer(changed(VOUCHER_SAMPLE, voucher=...)), lookup_order(provision_id=R1), RULES)
     )
 
 
@@ -478,11 +441,11 @@ def test_products_are_read_as_they_are_sold() -> None:
             {"productId": "SBXANY", "name": "Any", "fixed": False, "minCents": 100, "maxCents": 1_000_000},
         ]
     }
-    assert translate.from_products(answer(200, body)) == (
+    assert translate.from_products(answer(body)) == (
         ProviderProduct(product="SBXFIX100", name="Fixed", fixed=True, amount_cents=10_000),
         ProviderProduct(product="SBXANY", name="Any", fixed=False, min_cents=100, max_cents=1_000_000),
     )
-    bad = translate.from_products(answer(200, b"{}"))
+    bad = translate.from_products(answer(b"{}"))
     assert isinstance(bad, OutcomeUnknown)
     assert bad.alert == "bad_answer"
     assert translate.from_products(refusal(503, "UPSTREAM_UNAVAILABLE")) == OutcomeUnknown(
@@ -495,14 +458,14 @@ def test_products_are_read_as_they_are_sold() -> None:
 
 def test_an_accepted_advice_is_acknowledged() -> None:
     body = {"requestId": R1, "adviceId": A1, "state": "CONFIRMED"}
-    assert translate.from_advice(answer(202, body), advice_order(), RULES, reversal=False) == Acknowledged()
+    assert translate.from_advice(answer(body, 202), advice_order(), RULES, reversal=False) == Acknowledged()
 
 
 @pytest.mark.parametrize(
     "body", [b"", {"requestId": R2, "adviceId": A1}, {"requestId": R1, "adviceId": R2}, {"requestId": R1}]
 )
 def test_an_acceptance_of_something_else_is_not_one(body: object) -> None:
-    result = translate.from_advice(answer(202, body), advice_order(), RULES, reversal=True)
+    result = translate.from_advice(answer(body, 202), advice_order(), RULES, reversal=True)
     assert isinstance(result, Pending)
     assert result.alert == "bad_answer"
 
@@ -527,4 +490,4 @@ def test_every_line_of_the_table_for_an_advice(status: int, code: str, reversal:
 @pytest.mark.parametrize("status", [200, 201, 204, 302, 404, 409, 422, 500, 503])
 def test_an_advice_answered_by_anything_else_stays_queued(status: int) -> None:
     for body in ("", {"error": {"code": "WHATEVER"}}, {"requestId": R1, "adviceId": A1}):
-        assert isinstance(translate.from_advice(answer(status, body), advice_order(), RULES, reversal=True), Pending)
+        assert isinstance(translate.from_advice(answer(body, status), advice_order(), RULES, reversal=True), Pending)

@@ -7,22 +7,8 @@ from typing import Any
 
 import pytest
 
-from providers.provider_support import (
-    A1,
-    FIRST_CODE,
-    R1,
-    R2,
-    R3,
-    Sandbox,
-    advice_order,
-    an_id,
-    http,
-    lookup_order,
-    provision_order,
-    redeem_order,
-    refund_order,
-    status_order,
-)
+from providers.provider_support import A1, R1, R2, R3, SAMPLE_TIME, advice_order, an_id, http, status_order
+from providers.sandbox_support import FIRST_CODE, Sandbox, lookup_order, provision_order, redeem_order, refund_order
 from voucherswitch.message.outcomes import Approved
 from voucherswitch.providers.contract.provider_time import SAST
 from voucherswitch.providers.contract.simulator.journal import ENTRIES_KEPT_MAX
@@ -30,9 +16,6 @@ from voucherswitch.providers.contract.simulator.recon import FILE_FAULTS
 from voucherswitch.providers.contract.statements import RowType
 from voucherswitch.providers.sandbox.simulator import start
 from voucherswitch.providers.sandbox.statement import read_statement
-
-SAMPLE_TIME = "2026-03-02T14:15:16+02:00"
-
 
 # The clock
 
@@ -53,7 +36,7 @@ async def test_a_clock_call_says_one_thing(sandbox: Sandbox, body: dict[str, Any
 
 
 async def test_dates_follow_the_clock(sandbox: Sandbox) -> None:
-    await sandbox.control("POST", "/clock", {"now": "2028-02-29T23:30:00+02:00"})
+    await sandbox.at("2028-02-29T23:30:00+02:00")
     assert (await sandbox.issued()).expires_at == "2031-02-28T21:59:59.000Z"
     await sandbox.advance(3_600_000)
     assert (await sandbox.issued(request_id=R2)).expires_at == "2031-03-01T21:59:59.000Z"
@@ -192,7 +175,7 @@ async def test_the_first_issue_after_a_reset_has_the_samples_values_and_then_the
 async def a_day(sandbox: Sandbox) -> None:
     """A sale, a redemption and a refund that count, and one of each that do not."""
     connector, call = sandbox.connector, sandbox.call()
-    await sandbox.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await sandbox.at(SAMPLE_TIME)
     await sandbox.issued()
     await sandbox.issued(request_id=an_id(1))
     await connector.reverse(advice_order(an_id(1), an_id(2)), call)

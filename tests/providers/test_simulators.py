@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 import uvloop
 
-from providers.provider_support import Sandbox, http, provision_order, settings_of
+from providers.pair_support import running
+from providers.provider_support import http
+from providers.sandbox_support import Sandbox, provision_order, settings_of
 from voucherswitch.message.outcomes import Approved, OutcomeUnknown
 from voucherswitch.providers import registry
 from voucherswitch.providers.contract.simulator.running import RunningSimulator
 from voucherswitch.providers.sandbox.connector import connect
-from voucherswitch.providers.sandbox.simulator import API_KEY, book, start
+from voucherswitch.providers.sandbox.simulator import API_KEY, SandboxSimulator, book, start
 from voucherswitch.providers.simulators import serve_simulators
 
 FAULTS = ("drop_before", "drop_after", "rst_before", "rst_after", "truncate", "malformed")
@@ -105,10 +107,11 @@ def in_uvloop(work: Any) -> None:
 
 
 def test_faults_and_control_work_under_uvloop() -> None:
+    def impatient(simulator: SandboxSimulator) -> dict[str, object]:
+        return settings_of(simulator) | {"read_timeout_ms": 5_000}
+
     async def work() -> None:
-        async with start() as simulator:
-            connector = connect("sandbox", settings_of(simulator) | {"read_timeout_ms": 5_000})
-            pair = Sandbox(simulator, connector)
+        async with running(Sandbox, "sandbox", start, connect, impatient) as pair:
             for kind in FAULTS:
                 await pair.fault(kind)
                 assert isinstance(await pair.provision(request_id=str(uuid.uuid4())), OutcomeUnknown), kind
@@ -118,8 +121,7 @@ def test_faults_and_control_work_under_uvloop() -> None:
             await pair.fault("refuse_connect", params={"ms": 100})
             assert not isinstance(await pair.provision(request_id=str(uuid.uuid4())), Approved)
             assert len(await pair.journal()) == 2 * len(FAULTS) + 1
-            await connector.close()
-        port = simulator.frame.listener.port
+        port = pair.simulator.frame.listener.port
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
 

@@ -17,7 +17,8 @@ class ProvisionOrder(Struct, frozen=True):
     """Issue one voucher. `product` is the provider's own product reference, taken from the route.
 
     `sent_ms_ago` counts from the first message of this request; 0 in the first. A retry asks by it whether the provider
-    still knows that message (replay window). Below 0: the clock was set back, and nobody knows.
+    still knows that message (replay window). `settled_ms_ago` counts from the end of the last call, when the last byte can
+    have left: "not found" is proof only after that (settle rule, B.1). Below 0: the clock was set back, and nobody knows.
     """
 
     request_id: str
@@ -29,6 +30,7 @@ class ProvisionOrder(Struct, frozen=True):
     msisdn: str | None = None
     voucher_code: str | None = None
     sent_ms_ago: int = 0
+    settled_ms_ago: int = 0
 
 
 class LookupOrder(Struct, frozen=True):

@@ -6,10 +6,9 @@ from typing import Any
 import msgspec
 
 from providers.pair_support import Pair
-from providers.provider_support import A1, R1, R2, R3, STORE, RawAnswer, http
+from providers.provider_support import A1, R1, R2, R3, STORE, RawAnswer, answer, changed, http
 from voucherswitch.message.codes import ReversalReason
 from voucherswitch.message.orders import AdviceOrder, ProvisionOrder, RedeemOrder, RefundOrder
-from voucherswitch.message.outcomes import Approved, Outcome
 from voucherswitch.message.parties import Voucher
 from voucherswitch.providers.contract.transport.http import HttpAnswer
 from voucherswitch.providers.flash.simulator import FlashSimulator
@@ -19,10 +18,8 @@ CLIENT_SECRET = "example-flash-secret"
 KEY = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
 ACCOUNT = "0000-0000-0000-0001"
 PIN = "1111222233334444"
-SAMPLE_TIME = "2026-03-02T14:15:16+02:00"
 WINDOW_MS = 1_740_000
 REPLAY_MS = 1_800_000
-SETTLED = 10**9
 
 PURCHASE_BODY = (
     b'{"reference":"5f3a1c9e-7b42-4d0e-9a61-2c8f0e5d7b13","accountNumber":"0000-0000-0000-0001","amount":10000,'
@@ -48,65 +45,6 @@ VOUCHER = Voucher(
     expires_at="2029-03-02T21:59:59.000Z",
     instructions=("Enter the PIN",),
 )
-
-
-class Flash(Pair):
-    """Flash with a connector to it."""
-
-    simulator: FlashSimulator
-
-    async def reverse_on(self) -> None:
-        assert (await self.control("POST", "/profile", {"reverse": True})).status == 200
-
-    async def expire_tokens(self) -> None:
-        assert (await self.control("POST", "/tokens/expire")).status == 200
-
-    async def seed(self, cents: int = 10_000, **more: object) -> str:
-        """A voucher that was sold elsewhere; its PIN."""
-        answer = await self.control("POST", "/vouchers", {"valueCents": cents} | more)
-        assert answer.status == 201, answer.body
-        code: str = answer.json["code"]
-        return code
-
-    async def heard_of(self, reference: str) -> list[tuple[str, int | None]]:
-        """What the simulator heard of a request, with its answers' statuses."""
-        return [(entry["op"], entry["status"]) for entry in await self.journal(reference=reference)]
-
-    # The protocol, past our connector
-
-    async def token(self) -> str:
-        headers = {"Authorization": f"Basic {KEY}", "Content-Type": "application/x-www-form-urlencoded"}
-        answer = await http("POST", f"{self.simulator.url}/token", b"grant_type=client_credentials", headers)
-        assert answer.status == 200, answer.body
-        token: str = answer.json["access_token"]
-        return token
-
-    async def raw(
-        self,
-        path: str,
-        body: object = None,
-        *,
-        method: str = "POST",
-        token: str | None = None,
-        content_type: str = "application/json",
-    ) -> RawAnswer:
-        content = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
-        headers = {"Authorization": f"Bearer {await self.token() if token is None else token}"}
-        if content is not None:
-            headers["Content-Type"] = content_type
-        return await http(method, f"{self.simulator.url}/aggregation/4.0{path}", content, headers)
-
-    # The connector, with the values of the samples
-
-    async def provision(self, **more: Any) -> Outcome:
-        return await self.connector.provision(provision_order(**more), self.call())
-
-    async def issued(self, **more: Any) -> Voucher:
-        """A voucher that exists."""
-        outcome = await self.provision(**more)
-        assert isinstance(outcome, Approved)
-        assert outcome.voucher is not None
-        return outcome.voucher
 
 
 def settings_of(simulator: FlashSimulator) -> dict[str, object]:
@@ -146,25 +84,52 @@ def advice_order(request_id: str = R1, advice_id: str = A1, **more: Any) -> Advi
     return AdviceOrder(advice_id=advice_id, request_id=request_id, reason=ReversalReason.TIMEOUT, **values)
 
 
-def answer(body: object, status: int = 200) -> HttpAnswer:
-    """An answer as the transport gives it."""
-    return HttpAnswer(status, body if isinstance(body, bytes) else msgspec.json.encode(body))
-
-
 def coded(code: object, **more: object) -> HttpAnswer:
     """HTTP 200 with a code."""
     return answer({"responseCode": code, "responseMessage": "No"} | more)
 
 
-def changed(sample: bytes = PURCHASE_ANSWER, **changes: Any) -> HttpAnswer:
-    """A sample with values replaced; `voucher` merges; ... removes."""
-    body: dict[str, Any] = msgspec.json.decode(sample)
-    for name, value in changes.items():
-        if name == "voucher" and isinstance(value, dict):
-            merged = body.get("voucher", {}) | value
-            body[name] = {key: one for key, one in merged.items() if one is not ...}
-        elif value is ...:
-            body.pop(name, None)
-        else:
-            body[name] = value
-    return answer(body)
+def purchase_answer(**changes: Any) -> HttpAnswer:
+    """The sample of a sale with values replaced."""
+    return answer(changed(PURCHASE_ANSWER, **changes))
+
+
+class Flash(Pair):
+    """Flash with a connector to it."""
+
+    simulator: FlashSimulator
+    sale = staticmethod(provision_order)
+
+    async def reverse_on(self) -> None:
+        await self.profile(reverse=True)
+
+    async def expire_tokens(self) -> None:
+        assert (await self.control("POST", "/tokens/expire")).status == 200
+
+    async def heard_of(self, reference: str) -> list[tuple[str, int | None]]:
+        """What the simulator heard of a request, with its answers' statuses."""
+        return [(entry["op"], entry["status"]) for entry in await self.journal(reference=reference)]
+
+    # The protocol, past our connector
+
+    async def token(self) -> str:
+        headers = {"Authorization": f"Basic {KEY}", "Content-Type": "application/x-www-form-urlencoded"}
+        answer = await http("POST", f"{self.simulator.url}/token", b"grant_type=client_credentials", headers)
+        assert answer.status == 200, answer.body
+        token: str = answer.json["access_token"]
+        return token
+
+    async def raw(
+        self,
+        path: str,
+        body: object = None,
+        *,
+        method: str = "POST",
+        token: str | None = None,
+        content_type: str = "application/json",
+    ) -> RawAnswer:
+        content = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
+        headers = {"Authorization": f"Bearer {await self.token() if token is None else token}"}
+        if content is not None:
+            headers["Content-Type"] = content_type
+        return await http(method, f"{self.simulator.url}/aggregation/4.0{path}", content, headers)

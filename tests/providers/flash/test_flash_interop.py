@@ -16,8 +16,6 @@ from providers.flash.flash_support import (
     KEY,
     PIN,
     PURCHASE_BODY,
-    SAMPLE_TIME,
-    SETTLED,
     TOKEN_ANSWER,
     VOUCHER,
     Flash,
@@ -26,7 +24,8 @@ from providers.flash.flash_support import (
     redeem_order,
     refund_order,
 )
-from providers.provider_support import A1, R1, R2, R3, STORE, Heard, an_id, http, raw_server
+from providers.pair_support import left_behind, unreachable
+from providers.provider_support import A1, R1, R2, R3, SAMPLE_TIME, SETTLED, STORE, Heard, an_id, http, raw_server
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import ProviderProduct
 from voucherswitch.message.outcomes import (
@@ -198,14 +197,7 @@ async def test_2_a_credential_with_one_byte_changed_is_refused(flash: Flash) -> 
 
 
 async def test_3_a_provider_that_cannot_be_reached_is_not_sent(flash: Flash) -> None:
-    async with raw_server(_hang_up) as server:
-        stopped = server.url
-    for address in (
-        stopped,
-        "https://no-such-host.invalid",
-        flash.simulator.url.replace("http:", "https:"),
-    ):
-        connector = flash.with_settings(base_url=address, connect_timeout_ms=500, **ON)
+    async for connector in unreachable(flash, **ON):
         for outcome in (
             await connector.provision(provision_order(), flash.call()),
             await connector.redeem(redeem_order(), flash.call()),
@@ -233,10 +225,6 @@ async def test_3_also_with_a_token_in_hand(flash: Flash) -> None:
         await listener.open(listener.port)
     assert isinstance(outcome, NotSent)
     assert [(leg.operation, leg.outcome) for leg in flash.traces[-1].legs] == [("provision", LegOutcome.NOT_SENT)]
-
-
-async def _hang_up(_heard: object, _writer: object) -> bool:
-    return False
 
 
 # 4 and 5: sent, and no answer
@@ -586,13 +574,8 @@ async def test_19_no_pin_in_any_leg_outcome_or_file(flash: Flash, capfd: pytest.
     ]
     refund = await connector.refund(refund_order(pin, 500, an_id(99)), flash.call())
     assert isinstance(refund, Approved)
-    codes = {voucher.code for voucher in flash.simulator.provider.book}
-    day = (await flash.control("POST", "/clock", {"advanceMs": 0})).json["now"][:10]
-    file = (await flash.control("GET", "/recon", date=day)).body.decode()
-    printed = capfd.readouterr()
-    shown = [*(repr(outcome) for outcome in outcomes if not isinstance(outcome, Approved)), str(await flash.journal())]
-    for text in (*shown, *(repr(leg) for leg in flash.legs), file, printed.out, printed.err):
-        assert not [code for code in codes if code in text]
+    for text in await left_behind(flash, outcomes, capfd):
+        assert not [code for code in flash.codes if code in text]
     assert any('"pin":"***"' in leg.request for leg in flash.legs if leg.operation == "redeem")
     assert any('"pin":"***"' in (leg.response or "") for leg in flash.legs if leg.operation == "provision")
 

@@ -18,17 +18,15 @@ from providers.flash.flash_support import (
     PIN,
     PURCHASE_ANSWER,
     PURCHASE_BODY,
-    SETTLED,
     VOUCHER,
     advice_order,
-    answer,
-    changed,
     coded,
     provision_order,
+    purchase_answer,
     redeem_order,
     refund_order,
 )
-from providers.provider_support import A1, R1, R2, R3
+from providers.provider_support import A1, R1, R2, R3, SETTLED, answer, is_bad_answer
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import ProviderProduct
 from voucherswitch.message.outcomes import (
@@ -91,10 +89,6 @@ def resent(given_answer: HttpAnswer, rules: Rules = RULES) -> Outcome:
 
 def redeemed(given_answer: HttpAnswer, cents: int = 4_000, rules: Rules = RULES) -> Outcome:
     return translate.from_redemption(given_answer, redeem_order(amount_cents=cents), rules)
-
-
-def is_bad_answer(outcome: object) -> bool:
-    return isinstance(outcome, OutcomeUnknown | Pending) and outcome.alert == "bad_answer"
 
 
 def redemption_answer(**more: object) -> HttpAnswer:
@@ -361,7 +355,7 @@ def test_refused_credentials_are_not_sent_and_a_routing_error() -> None:
     ],
 )
 def test_a_success_that_fails_a_check_proves_nothing(changes: dict[str, Any]) -> None:
-    assert is_bad_answer(purchased(changed(**changes)))
+    assert is_bad_answer(purchased(purchase_answer(**changes)))
 
 
 @pytest.mark.parametrize(
@@ -382,19 +376,21 @@ def test_a_decline_of_another_request_declines_nothing() -> None:
 
 
 def test_what_is_unknown_or_missing_besides_does_not_matter() -> None:
-    outcome = purchased(changed(newField={"x": [1]}, transactionId=..., voucher={"status": ..., "content": ...}))
+    outcome = purchased(
+        purchase_answer(newField={"x": [1]}, transactionId=..., voucher={"status": ..., "content": ...})
+    )
     assert isinstance(outcome, Approved)
     assert outcome.refs == {"firstSentAt": SENT_AT}
     assert outcome.provider_ref is None
     assert outcome.voucher == msgspec.structs.replace(VOUCHER, instructions=())
-    odd = purchased(changed(voucher={"serialNumber": "a\x00b", "expiryDate": None}))
+    odd = purchased(purchase_answer(voucher={"serialNumber": "a\x00b", "expiryDate": None}))
     assert isinstance(odd, Approved)
     assert odd.voucher == msgspec.structs.replace(VOUCHER, serial_number=None, expires_at=None)
 
 
 @pytest.mark.parametrize("status", ["Cancelled", "CANCELLED", "Reversed", "Blocked"])
 def test_a_replay_of_a_voucher_that_is_gone_is_declined(status: str) -> None:
-    outcome = resent(changed(voucher={"status": status}))
+    outcome = resent(purchase_answer(voucher={"status": status}))
     assert outcome == Declined(ErrorType.TRANSACTION_DECLINED, provider_message=status)
     assert isinstance(resent(answer(PURCHASE_ANSWER)), Approved)
 
@@ -437,11 +433,15 @@ def test_a_redemption_of_another_amount_or_request_proves_nothing() -> None:
 
 
 def test_a_refund_brings_a_fresh_voucher() -> None:
-    fresh = changed(reference=R3)
+    fresh = purchase_answer(reference=R3)
     assert translate.from_refund(fresh, refund_order(), RULES) == Approved(
         approved_cents=10_000, voucher=VOUCHER, provider_ref="9000000001"
     )
-    for wrong in (changed(reference=R2), changed(reference=R3, amount=1), changed(reference=R3, voucher=None)):
+    for wrong in (
+        purchase_answer(reference=R2),
+        purchase_answer(reference=R3, amount=1),
+        purchase_answer(reference=R3, voucher=None),
+    ):
         assert is_bad_answer(translate.from_refund(wrong, refund_order(), RULES))
 
 

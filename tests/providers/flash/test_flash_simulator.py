@@ -13,11 +13,10 @@ from providers.flash.flash_support import (
     PURCHASE_ANSWER,
     PURCHASE_BODY,
     REPLAY_MS,
-    SAMPLE_TIME,
     TOKEN_ANSWER,
     Flash,
 )
-from providers.provider_support import A1, R1, R2, R3, an_id, http
+from providers.provider_support import A1, R1, R2, R3, SAMPLE_TIME, an_id, http
 from voucherswitch.providers.flash.simulator import PORT, start
 
 PURCHASE: dict[str, Any] = msgspec.json.decode(PURCHASE_BODY)

@@ -4,7 +4,6 @@
 end of every test that uses the `hollywoodbets` fixture. 13 and 14 are the connector's part of them.
 """
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -15,16 +14,25 @@ from providers.hollywoodbets.hollywoodbets_support import (
     ISSUE_BODY,
     PIN,
     SAMPLE_EPOCH_S,
-    SAMPLE_TIME,
-    SETTLED,
     VOUCHER,
     Hollywoodbets,
-    advice_order,
     lookup_order,
     provision_order,
+)
+from providers.pair_support import left_behind, unreachable
+from providers.provider_support import (
+    A1,
+    R1,
+    R2,
+    SAMPLE_TIME,
+    SETTLED,
+    STORE,
+    advice_order,
+    an_id,
+    hang_up,
+    raw_server,
     status_order,
 )
-from providers.provider_support import A1, R1, R2, STORE, Heard, an_id, raw_server
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import LookupOrder
 from voucherswitch.message.outcomes import Acknowledged, Approved, Declined, NotSent, OutcomeUnknown, Pending, Refused
@@ -54,7 +62,7 @@ CODES = {
 
 async def test_1_every_operation_with_the_samples_values(hollywoodbets: Hollywoodbets) -> None:
     connector = hollywoodbets.connector
-    await hollywoodbets.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await hollywoodbets.at(SAMPLE_TIME)
     issued = await connector.provision(provision_order(), hollywoodbets.call())
     assert issued == Approved(approved_cents=10_000, balance_cents=10_000, voucher=VOUCHER, provider_ref="51000001")
 
@@ -70,7 +78,7 @@ async def test_1_every_operation_with_the_samples_values(hollywoodbets: Hollywoo
         (f"{rand}.00", rand * 100, True) for rand in (10, 20, 50, 100, 200, 500, 1000)
     ]
     assert await connector.reverse(advice_order(), hollywoodbets.call(advice_id=A1)) == Acknowledged()
-    assert await hollywoodbets.state() == "BLOCKED"
+    assert await hollywoodbets.state_of() == "BLOCKED"
 
     journal = await hollywoodbets.journal()
     assert [(entry["op"], entry["reference"], entry["status"], entry["processed"]) for entry in journal] == [
@@ -91,10 +99,7 @@ async def test_1_every_operation_with_the_samples_values(hollywoodbets: Hollywoo
 
 
 async def test_2_the_connector_sends_the_samples_request_byte_for_byte(hollywoodbets: Hollywoodbets) -> None:
-    async def silent(_heard: Heard, _writer: asyncio.StreamWriter) -> bool:
-        return False
-
-    async with raw_server(silent) as server:
+    async with raw_server(hang_up) as server:
         settings = {"base_url": server.url, "partner": "sim-partner", "password": "example-hb-password"}
         typed = read_settings(HollywoodbetsSettings, "hwb", settings | {"outlet_map": {STORE.terminal_id: "S001"}})
         connector = HollywoodbetsConnector("hwb", typed, clock=lambda: SAMPLE_EPOCH_S)
@@ -126,13 +131,7 @@ async def test_2_the_worked_example_is_accepted_and_refused_with_one_byte_change
 
 
 async def test_3_a_provider_that_cannot_be_reached_is_not_sent(hollywoodbets: Hollywoodbets) -> None:
-    async def silent(_heard: Heard, _writer: asyncio.StreamWriter) -> bool:
-        return False
-
-    async with raw_server(silent) as server:
-        stopped = server.url
-    for address in (stopped, "https://no-such-host.invalid", hollywoodbets.simulator.url.replace("http:", "https:")):
-        connector = hollywoodbets.with_settings(base_url=address, connect_timeout_ms=500)
+    async for connector in unreachable(hollywoodbets):
         outcome = await connector.provision(provision_order(), hollywoodbets.call())
         assert isinstance(outcome, NotSent)
         assert (outcome.error_type, outcome.alert) == (ErrorType.UPSTREAM_UNAVAILABLE, None)
@@ -307,9 +306,9 @@ async def test_12_a_block_before_and_during_the_provision_waits_for_the_settle_t
     first = await connector.reverse(advice_order(sent_ms_ago=100), hollywoodbets.call())
     assert first == Pending(cause="HB40 Reference is not known")
     await hollywoodbets.advance(5_000)
-    assert await hollywoodbets.state() == "UNUSED"
+    assert await hollywoodbets.state_of() == "UNUSED"
     assert await connector.reverse(advice_order(sent_ms_ago=5_100), hollywoodbets.call()) == Acknowledged()
-    assert await hollywoodbets.state() == "BLOCKED"
+    assert await hollywoodbets.state_of() == "BLOCKED"
 
 
 async def test_12_a_block_of_what_never_came_is_done_once_settled(hollywoodbets: Hollywoodbets) -> None:
@@ -332,7 +331,7 @@ async def test_12_a_block_after_the_provision_undoes_it(hollywoodbets: Hollywood
 
 async def test_13_a_block_after_the_voucher_was_used_is_refused(hollywoodbets: Hollywoodbets) -> None:
     pin = (await hollywoodbets.issued()).code
-    await hollywoodbets.control("POST", "/vouchers/events", {"code": pin, "event": "REDEEM"})
+    await hollywoodbets.world(pin, "REDEEM")
     result = await hollywoodbets.connector.reverse(advice_order(), hollywoodbets.call())
     assert result == Refused("HB14", "Voucher was used, block refused")
 
@@ -403,11 +402,7 @@ async def test_19_no_pin_and_no_credential_in_any_leg_outcome_or_file(
     outcomes.append(await connector.reverse(advice_order(voucher_code=pin), hollywoodbets.call()))
     pins = [voucher.code for voucher in hollywoodbets.simulator.provider.book]
     assert len(pins) == len(kinds) + 1
-    day = (await hollywoodbets.control("POST", "/clock", {"advanceMs": 0})).json["now"][:10]
-    file = (await hollywoodbets.control("GET", "/recon", date=day)).body.decode()
-    printed = capfd.readouterr()
-    shown = [*(repr(one) for one in outcomes), *(repr(leg) for leg in hollywoodbets.legs)]
-    for text in (*shown, str(await hollywoodbets.journal()), file, printed.out, printed.err):
+    for text in await left_behind(hollywoodbets, outcomes, capfd):
         assert not any(one in text or str(int(one)) in text for one in pins)
         assert "example-hb-password" not in text
         assert "Basic " not in text

@@ -14,18 +14,13 @@ from providers.hollywoodbets.hollywoodbets_support import (
     PIN,
     REFUSAL_BODY,
     SAMPLE_EPOCH_S,
-    SETTLED,
     VOUCHER,
     VOUCHER_BODY,
-    advice_order,
-    answer,
-    changed,
     lookup_order,
     provision_order,
     refusal,
-    status_order,
 )
-from providers.provider_support import A1, R1, R2
+from providers.provider_support import A1, R1, R2, SETTLED, advice_order, answer, changed, is_bad_answer, status_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import ProviderProduct
 from voucherswitch.message.outcomes import (
@@ -86,10 +81,6 @@ BLOCKS: dict[str, tuple[str, str | None]] = {
 def summary(outcome: Outcome) -> tuple[str, str, str | None]:
     assert not isinstance(outcome, Approved)
     return type(outcome).__name__, outcome.error_type, getattr(outcome, "alert", None)
-
-
-def is_bad_answer(outcome: Outcome) -> bool:
-    return summary(outcome) == ("OutcomeUnknown", "UPSTREAM_UNAVAILABLE", "bad_answer")
 
 
 # Requests

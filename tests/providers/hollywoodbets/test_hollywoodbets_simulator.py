@@ -168,10 +168,10 @@ async def test_every_face_value_but_r200_is_sold(hollywoodbets: Hollywoodbets, c
 
 
 async def test_a_voucher_lapses_after_thirty_six_months(hollywoodbets: Hollywoodbets) -> None:
-    await hollywoodbets.control("POST", "/clock", {"now": "2028-02-29T23:30:00+02:00"})
+    await hollywoodbets.at("2028-02-29T23:30:00+02:00")
     sold = await hollywoodbets.raw("POST", "/issues", issue())
     assert (sold.json["expiryDate"], sold.json["batchNo"]) == ("28/02/2031", "B280229")
-    await hollywoodbets.control("POST", "/clock", {"now": "2031-03-01T00:00:01+02:00"})
+    await hollywoodbets.at("2031-03-01T00:00:01+02:00")
     found = await hollywoodbets.raw("POST", "/pin-queries", {"pin": sold.json["pin"]})
     assert found.json["state"] == "LAPSED"
     # Long forgotten by reference.
@@ -181,13 +181,13 @@ async def test_a_voucher_lapses_after_thirty_six_months(hollywoodbets: Hollywood
 
 async def test_a_lapsed_voucher_is_not_blocked(hollywoodbets: Hollywoodbets) -> None:
     await hollywoodbets.raw("POST", "/issues", issue())
-    await hollywoodbets.control("POST", "/vouchers/events", {"code": PIN, "event": "EXPIRE"})
+    await hollywoodbets.world(PIN, "EXPIRE")
     assert code_of(await hollywoodbets.raw("POST", f"/issues/{R1}/block", BLOCK)) == "HB15"
 
 
 async def test_redeem_then_block_is_hb14(hollywoodbets: Hollywoodbets) -> None:
     await hollywoodbets.raw("POST", "/issues", issue())
-    assert (await hollywoodbets.control("POST", "/vouchers/events", {"code": PIN, "event": "REDEEM"})).status == 200
+    await hollywoodbets.world(PIN, "REDEEM")
     assert code_of(await hollywoodbets.raw("POST", f"/issues/{R1}/block", BLOCK)) == "HB14"
 
 

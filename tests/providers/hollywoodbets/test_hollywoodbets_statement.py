@@ -1,6 +1,7 @@
 """The daily file: what the simulator really did comes back, and every fault of a file is seen (4.6, Part D 18)."""
 
 from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.hollywoodbets.hollywoodbets_support import (
-    SAMPLE_TIME,
-    Hollywoodbets,
-    advice_order,
-    settings_of,
-)
-from providers.provider_support import R1, R2, an_id
+from providers.hollywoodbets.hollywoodbets_support import Hollywoodbets, settings_of
+from providers.pair_support import running
+from providers.provider_support import R1, R2, SAMPLE_TIME, advice_order, an_id
 from voucherswitch.message.outcomes import Acknowledged, Approved
 from voucherswitch.providers.contract.simulator.recon import FILE_FAULTS
 from voucherswitch.providers.contract.statements import BadLine, RowType, Statement, StatementRow
@@ -131,22 +128,16 @@ def test_no_bytes_make_the_reader_raise(content: bytes) -> None:
 
 async def a_day(hollywoodbets: Hollywoodbets) -> None:
     """Three sales, one of them blocked, and one that was refused."""
-    await hollywoodbets.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await hollywoodbets.at(SAMPLE_TIME)
     for request_id, cents in ((R1, 1_000), (R2, 2_000), (an_id(1), 5_000)):
         assert isinstance(await hollywoodbets.provision(request_id=request_id, amount_cents=cents), Approved)
     await hollywoodbets.provision(request_id=an_id(2), amount_cents=20_000)
     assert await hollywoodbets.connector.reverse(advice_order(R2), hollywoodbets.call()) == Acknowledged()
 
 
-async def recon(hollywoodbets: Hollywoodbets, **query: str) -> tuple[str, bytes]:
-    answer = await hollywoodbets.control("GET", "/recon", date=DAY, **query)
-    assert answer.status == 200, answer.body
-    return answer.headers["content-disposition"].split('"')[1], answer.body
-
-
 async def test_18_the_file_is_what_happened(hollywoodbets: Hollywoodbets) -> None:
     await a_day(hollywoodbets)
-    name, content = await recon(hollywoodbets)
+    name, content = await hollywoodbets.recon(DAY)
     statement = read_statement(name, content)
     assert name == NAME
     assert statement.is_whole
@@ -161,22 +152,22 @@ async def test_18_the_file_is_what_happened(hollywoodbets: Hollywoodbets) -> Non
 
 
 async def test_18_a_reversal_of_another_day_is_a_row_of_its_own(hollywoodbets: Hollywoodbets) -> None:
-    await hollywoodbets.control("POST", "/clock", {"now": "2026-03-01T23:55:00+02:00"})
+    await hollywoodbets.at("2026-03-01T23:55:00+02:00")
     await hollywoodbets.provision()
     await hollywoodbets.advance(10 * 60_000)
     await hollywoodbets.connector.reverse(advice_order(), hollywoodbets.call())
-    statement = read_statement(*await recon(hollywoodbets))
+    statement = read_statement(*await hollywoodbets.recon(DAY))
     assert [(row.type, row.cents) for row in statement.rows] == [(RowType.REVERSAL, -10_000)]
 
 
 async def test_18_every_file_fault_is_seen(hollywoodbets: Hollywoodbets) -> None:
     await a_day(hollywoodbets)
-    truth = read_statement(*await recon(hollywoodbets))
+    truth = read_statement(*await hollywoodbets.recon(DAY))
     for fault in FILE_FAULTS:
         if fault == "late":
             assert (await hollywoodbets.control("GET", "/recon", date=DAY, fault=fault)).status == 404
             continue
-        statement = read_statement(*await recon(hollywoodbets, fault=fault))
+        statement = read_statement(*await hollywoodbets.recon(DAY, fault=fault))
         seen: dict[str, Any] = {
             "missing_row": len(statement.rows) == 3,
             "extra_row": len(statement.rows) == 5,
@@ -192,13 +183,11 @@ async def test_18_every_file_fault_is_seen(hollywoodbets: Hollywoodbets) -> None
 
 
 async def test_18_files_are_left_in_the_outbox_at_one_o_clock(tmp_path: Path) -> None:
-    async with start(outbox_dir=tmp_path) as simulator:
-        connector = connect("hollywoodbets", settings_of(simulator))
-        await a_day(Hollywoodbets(simulator, connector))
-        pair = Hollywoodbets(simulator, connector)
-        await pair.control("POST", "/clock", {"now": "2026-03-03T00:59:00+02:00"})
+    outbox = partial(start, outbox_dir=tmp_path)
+    async with running(Hollywoodbets, "hollywoodbets", outbox, connect, settings_of) as pair:
+        await a_day(pair)
+        await pair.at("2026-03-03T00:59:00+02:00")
         assert not (tmp_path / NAME).exists()
-        await pair.control("POST", "/clock", {"now": "2026-03-03T01:00:01+02:00"})
+        await pair.at("2026-03-03T01:00:01+02:00")
         assert len(read_statement(NAME, (tmp_path / NAME).read_bytes()).rows) == 4
         assert not (tmp_path / f"{NAME}.sha256").exists()
-        await connector.close()

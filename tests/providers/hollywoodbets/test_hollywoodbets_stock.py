@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.hollywoodbets.hollywoodbets_support import SAMPLE_TIME, Hollywoodbets, lookup_order, provision_order
-from providers.provider_support import R1
+from providers.hollywoodbets.hollywoodbets_support import Hollywoodbets, lookup_order, provision_order
+from providers.provider_support import R1, SAMPLE_TIME
 from voucherswitch.message.outcomes import Approved
 from voucherswitch.providers.contract.simulator.check_digits import luhn
 from voucherswitch.providers.hollywoodbets import stock as stock_module
@@ -142,7 +142,7 @@ def test_no_bytes_make_the_reader_raise_anything_else(content: bytes) -> None:
 
 
 async def test_an_export_is_a_batch_of_pins_that_the_provider_knows(hollywoodbets: Hollywoodbets) -> None:
-    await hollywoodbets.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await hollywoodbets.at(SAMPLE_TIME)
     one = await hollywoodbets.control("GET", "/stock", count="1")
     assert (one.status, one.headers["content-type"], one.body) == (200, "text/plain; charset=utf-8", SAMPLE)
     assert one.headers["content-disposition"] == f'attachment; filename="{NAME}"'

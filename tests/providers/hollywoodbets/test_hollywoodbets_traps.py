@@ -8,15 +8,12 @@ from providers.hollywoodbets.hollywoodbets_support import (
     HOUR_MS,
     ISSUE_BODY,
     PIN,
-    SETTLED,
     WINDOW_MS,
     Hollywoodbets,
-    advice_order,
     lookup_order,
     provision_order,
-    status_order,
 )
-from providers.provider_support import R1, R2
+from providers.provider_support import R1, R2, SETTLED, advice_order, status_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import Acknowledged, Approved, Declined, NotSent, OutcomeUnknown, Pending
 
@@ -113,7 +110,7 @@ async def test_a_retry_that_shows_a_dead_voucher_is_declined(
     hollywoodbets: Hollywoodbets, state: str, age_ms: int
 ) -> None:
     pin = (await hollywoodbets.issued()).code
-    await hollywoodbets.control("POST", "/vouchers/events", {"code": pin, "event": state})
+    await hollywoodbets.world(pin, state)
     outcome = await hollywoodbets.connector.retry(provision_order(sent_ms_ago=age_ms), hollywoodbets.call())
     word = "BLOCKED" if state == "BLOCK" else "LAPSED"
     assert outcome == Declined(ErrorType.TRANSACTION_DECLINED, provider_message=word)
@@ -165,7 +162,7 @@ async def test_a_lookup_of_a_dead_voucher_is_an_approval_over_nothing(
     hollywoodbets: Hollywoodbets, event: str, state: str
 ) -> None:
     pin = (await hollywoodbets.issued()).code
-    await hollywoodbets.control("POST", "/vouchers/events", {"code": pin, "event": event})
+    await hollywoodbets.world(pin, event)
     found = await hollywoodbets.connector.lookup(lookup_order(pin), hollywoodbets.call())
     assert isinstance(found, Approved)
     assert (found.approved_cents, found.voucher_state) == (0, state)
@@ -219,7 +216,7 @@ async def test_in_progress_leaves_a_status_in_doubt_and_a_block_queued(hollywood
     assert status.error_type is ErrorType.VOUCHER_STATUS_UNKNOWN
     result = await hollywoodbets.connector.reverse(advice_order(sent_ms_ago=SETTLED), hollywoodbets.call())
     assert result == Pending(cause="HB30 Reference is being processed")
-    assert await hollywoodbets.state() == "UNUSED"
+    assert await hollywoodbets.state_of() == "UNUSED"
 
 
 # The block window
@@ -231,7 +228,7 @@ async def test_a_block_is_taken_for_an_hour(hollywoodbets: Hollywoodbets, minute
     await hollywoodbets.advance(minutes * MINUTE_MS)
     result = await hollywoodbets.connector.reverse(advice_order(), hollywoodbets.call())
     assert (result == Acknowledged()) is blocked
-    assert await hollywoodbets.state() == ("BLOCKED" if blocked else "UNUSED")
+    assert await hollywoodbets.state_of() == ("BLOCKED" if blocked else "UNUSED")
     # A repeat of one that had its effect is taken later too.
     await hollywoodbets.advance(DAY_MS)
     repeated = await hollywoodbets.connector.reverse(advice_order(), hollywoodbets.call())

@@ -4,7 +4,6 @@
 of every test that uses the `lottostar` fixture. 13 and 14 are the connector's part of them.
 """
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -13,16 +12,26 @@ from providers.lottostar.lottostar_support import (
     CODE,
     ISSUE_BODY,
     SAMPLE_EPOCH_S,
-    SAMPLE_TIME,
-    SETTLED,
     VOUCHER,
     Lottostar,
-    advice_order,
     lookup_order,
     provision_order,
+)
+from providers.pair_support import left_behind, unreachable
+from providers.provider_support import (
+    A1,
+    R1,
+    R2,
+    SAMPLE_TIME,
+    SETTLED,
+    STORE,
+    advice_order,
+    an_id,
+    hang_up,
+    http,
+    raw_server,
     status_order,
 )
-from providers.provider_support import A1, R1, R2, STORE, Heard, an_id, http, raw_server
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import LookupOrder
 from voucherswitch.message.outcomes import Acknowledged, Approved, Declined, NotSent, OutcomeUnknown, Pending, Refused
@@ -75,7 +84,7 @@ async def test_1_every_operation_with_the_samples_values(lottostar: Lottostar) -
         (f"LS{rand}", rand * 100, True) for rand in (10, 20, 50, 100, 200, 500, 1000)
     ]
     assert await connector.reverse(advice_order(), lottostar.call(advice_id=A1)) == Acknowledged()
-    assert await lottostar.state() == "VOIDED"
+    assert await lottostar.state_of() == "VOIDED"
 
     assert [(entry["op"], entry["reference"]) for entry in await lottostar.journal()] == [
         ("provision", R1),
@@ -96,10 +105,7 @@ async def test_1_every_operation_with_the_samples_values(lottostar: Lottostar) -
 
 
 async def test_2_the_connector_sends_the_samples_request_byte_for_byte(lottostar: Lottostar) -> None:
-    async def silent(_heard: Heard, _writer: asyncio.StreamWriter) -> bool:
-        return False
-
-    async with raw_server(silent) as server:
+    async with raw_server(hang_up) as server:
         settings = {"base_url": server.url, "key_id": "LSK-EXAMPLE", "secret": "example-lottostar-secret"}
         typed = read_settings(LottostarSettings, "lottostar", settings | {"outlet_map": {STORE.terminal_id: "S001"}})
         connector = LottostarConnector("lottostar", typed, clock=lambda: SAMPLE_EPOCH_S, new_nonce=lambda: NONCE)
@@ -130,7 +136,7 @@ async def test_2_the_worked_example_is_accepted_and_refused_with_one_byte_change
         path += f"/by-client-ref/{R1}"
         body, nonce = b"", "a7c0e5b2-0f19-4d63-8b74-5e2d1c9a3f60"
         signed = "38d12bf2a9c121be10a94e7505c3fc887be351c92871ce2c78874a1a29526700"
-    await lottostar.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await lottostar.at(SAMPLE_TIME)
 
     async def send(**changes: str) -> tuple[int, str]:
         headers = {
@@ -158,14 +164,7 @@ async def test_2_the_worked_example_is_accepted_and_refused_with_one_byte_change
 
 
 async def test_3_a_provider_that_cannot_be_reached_is_not_sent(lottostar: Lottostar) -> None:
-    async def silent(_heard: Heard, _writer: asyncio.StreamWriter) -> bool:
-        return False
-
-    async with raw_server(silent) as server:
-        stopped = server.url
-    addresses = [stopped, "https://no-such-host.invalid", lottostar.simulator.url.replace("http:", "https:")]
-    for address in addresses:
-        connector = lottostar.with_settings(base_url=address, connect_timeout_ms=500)
+    async for connector in unreachable(lottostar):
         outcome = await connector.provision(provision_order(), lottostar.call())
         assert isinstance(outcome, NotSent)
         assert (outcome.error_type, outcome.alert) == (ErrorType.UPSTREAM_UNAVAILABLE, None)
@@ -347,7 +346,7 @@ async def test_12_a_void_after_the_provision_undoes_it(lottostar: Lottostar) -> 
 
 async def test_13_a_void_after_the_voucher_was_spent_is_refused(lottostar: Lottostar) -> None:
     code = (await lottostar.issued()).code
-    await lottostar.control("POST", "/vouchers/events", {"code": code, "event": "REDEEM"})
+    await lottostar.world(code, "REDEEM")
     result = await lottostar.connector.reverse(advice_order(), lottostar.call())
     assert result == Refused("ALREADY_REDEEMED", "Voucher was spent")
 
@@ -421,11 +420,7 @@ async def test_19_no_code_and_no_secret_in_any_leg_outcome_or_file(
     outcomes.append(await connector.reverse(advice_order(voucher_code=code), lottostar.call()))
     codes = [voucher.code for voucher in lottostar.simulator.provider.book]
     assert len(codes) == len(kinds) + 1
-    day = (await lottostar.control("POST", "/clock", {"advanceMs": 0})).json["now"][:10]
-    file = (await lottostar.control("GET", "/recon", date=day)).body.decode()
-    printed = capfd.readouterr()
-    shown = [*(repr(one) for one in outcomes), *(repr(leg) for leg in lottostar.legs), str(await lottostar.journal())]
-    for text in (*shown, file, printed.out, printed.err):
+    for text in await left_behind(lottostar, outcomes, capfd):
         assert not any(one in text for one in codes)
         assert "example-lottostar-secret" not in text
     assert any('"code":"***"' in (leg.response or "") for leg in lottostar.legs)
@@ -458,6 +453,6 @@ async def test_an_unknown_store_is_our_maps_fault(lottostar: Lottostar) -> None:
 
 
 async def test_the_sample_voucher_at_the_sample_time(lottostar: Lottostar) -> None:
-    await lottostar.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await lottostar.at(SAMPLE_TIME)
     # The simulator's clock is years off ours: the connector learns that on the way.
     assert await lottostar.issued() == VOUCHER

@@ -13,18 +13,13 @@ from providers.lottostar.lottostar_support import (
     ERROR_BODY,
     ISSUE_BODY,
     SAMPLE_EPOCH_S,
-    SETTLED,
     VOUCHER,
     VOUCHER_BODY,
-    advice_order,
-    answer,
-    changed,
     lookup_order,
     provision_order,
     refusal,
-    status_order,
 )
-from providers.provider_support import A1, R1, R2
+from providers.provider_support import A1, R1, R2, SETTLED, advice_order, answer, changed, is_bad_answer, status_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import ProviderProduct
 from voucherswitch.message.outcomes import (
@@ -91,10 +86,6 @@ def summary(outcome: Outcome) -> tuple[str, str, str | None]:
     return type(outcome).__name__, outcome.error_type, getattr(outcome, "alert", None)
 
 
-def is_bad_answer(outcome: Outcome) -> bool:
-    return summary(outcome) == ("OutcomeUnknown", "UPSTREAM_UNAVAILABLE", "bad_answer")
-
-
 # Signatures
 
 
@@ -157,24 +148,24 @@ def test_a_void_and_a_lookup() -> None:
 @pytest.mark.parametrize("status", [200, 201])
 def test_the_samples_voucher_is_an_approval(status: int) -> None:
     expected = Approved(approved_cents=10_000, balance_cents=10_000, voucher=VOUCHER, provider_ref="LSV000000000001")
-    assert translate.from_issue(answer(status, VOUCHER_BODY), provision_order(), RULES) == expected
-    assert translate.from_resend(answer(status, VOUCHER_BODY), provision_order(), RULES) == expected
+    assert translate.from_issue(answer(VOUCHER_BODY, status), provision_order(), RULES) == expected
+    assert translate.from_resend(answer(VOUCHER_BODY, status), provision_order(), RULES) == expected
 
 
 def test_a_replay_shows_what_became_of_the_voucher() -> None:
     for state, balance in (("ACTIVE", 10_000), ("REDEEMED", 0)):
         body = changed(VOUCHER_BODY, status=state)
-        outcome = translate.from_resend(answer(200, body), provision_order(), RULES)
+        outcome = translate.from_resend(answer(body), provision_order(), RULES)
         assert isinstance(outcome, Approved)
         assert (outcome.voucher, outcome.balance_cents) == (VOUCHER, balance)
-        status = translate.from_status(answer(200, body), status_order(), RULES)
+        status = translate.from_status(answer(body), status_order(), RULES)
         assert isinstance(status, Approved)
         assert (status.voucher, status.voucher_state) == (VOUCHER, state)
 
 
 @pytest.mark.parametrize("state", ["VOIDED", "EXPIRED"])
 def test_a_voucher_that_can_no_longer_be_used_is_a_decline(state: str) -> None:
-    body = answer(200, changed(VOUCHER_BODY, status=state))
+    body = answer(changed(VOUCHER_BODY, status=state))
     expected = Declined(ErrorType.TRANSACTION_DECLINED, provider_message=state)
     assert translate.from_resend(body, provision_order(), RULES) == expected
     assert translate.from_issue(body, provision_order(), RULES) == expected
@@ -208,7 +199,7 @@ def test_a_voucher_that_can_no_longer_be_used_is_a_decline(state: str) -> None:
     ],
 )
 def test_a_success_that_fails_a_check_is_unknown_and_alerts(changes: dict[str, Any]) -> None:
-    body = answer(201, changed(VOUCHER_BODY, **changes))
+    body = answer(changed(VOUCHER_BODY, **changes), 201)
     assert is_bad_answer(translate.from_issue(body, provision_order(), RULES))
     assert is_bad_answer(translate.from_resend(body, provision_order(), RULES))
     found = msgspec.structs.replace(body, status=200)
@@ -229,7 +220,7 @@ def test_a_success_that_cannot_be_read_is_unknown_and_alerts(body: bytes) -> Non
 
 def test_a_strange_serial_or_reference_is_left_out() -> None:
     body = changed(VOUCHER_BODY, serial="88\u00000000", voucherId="x" * 41)
-    outcome = translate.from_issue(answer(201, body), provision_order(), RULES)
+    outcome = translate.from_issue(answer(body, 201), provision_order(), RULES)
     assert isinstance(outcome, Approved)
     assert outcome.provider_ref is None
     assert outcome.voucher is not None
@@ -237,7 +228,7 @@ def test_a_strange_serial_or_reference_is_left_out() -> None:
 
 
 def test_what_we_do_not_know_is_ignored() -> None:
-    outcome = translate.from_issue(answer(201, changed(VOUCHER_BODY, more={"a": [1]})), provision_order(), RULES)
+    outcome = translate.from_issue(answer(changed(VOUCHER_BODY, more={"a": [1]}), 201), provision_order(), RULES)
     assert isinstance(outcome, Approved)
 
 
@@ -311,7 +302,7 @@ def test_the_settings_map_wins_over_the_table() -> None:
 def test_a_void_or_a_tombstone_is_acknowledged() -> None:
     for status, word in ((200, "VOIDED"), (202, "TOMBSTONED")):
         body = {"clientTxnId": R1, "status": word}
-        assert translate.from_void(answer(status, body), advice_order(), RULES) == Acknowledged()
+        assert translate.from_void(answer(body, status), advice_order(), RULES) == Acknowledged()
 
 
 @pytest.mark.parametrize(
@@ -326,7 +317,7 @@ def test_a_void_or_a_tombstone_is_acknowledged() -> None:
     ],
 )
 def test_a_void_that_is_not_confirmed_stays_queued(status: int, body: object) -> None:
-    result = translate.from_void(answer(status, body), advice_order(sent_ms_ago=SETTLED), RULES)
+    result = translate.from_void(answer(body, status), advice_order(sent_ms_ago=SETTLED), RULES)
     assert isinstance(result, Pending)
     assert result.alert == "bad_answer"
 
@@ -359,14 +350,14 @@ def test_a_refusal_that_quotes_the_voucher_is_kept_without_it() -> None:
 @pytest.mark.parametrize(("state", "worth"), [("ACTIVE", 10_000), ("REDEEMED", 0), ("VOIDED", 0), ("EXPIRED", 0)])
 def test_a_lookup_tells_what_the_voucher_is_worth_now(state: str, worth: int) -> None:
     body = {"serial": "880000000001", "valueCents": 10_000, "status": state, "expiresAt": "2029-03-02T23:59:59+02:00"}
-    assert translate.from_lookup(answer(200, body), lookup_order(), CODE, RULES) == Approved(
+    assert translate.from_lookup(answer(body), lookup_order(), CODE, RULES) == Approved(
         approved_cents=worth, balance_cents=worth, voucher=VOUCHER, voucher_state=state
     )
 
 
 def test_products_are_fixed_denominations() -> None:
     body = {"denominations": [{"cents": 1_000, "productRef": "LS10"}, {"cents": 100_000, "productRef": "LS1000"}]}
-    assert translate.from_denominations(answer(200, body)) == (
+    assert translate.from_denominations(answer(body)) == (
         ProviderProduct(product="LS10", name="Lottostar voucher R10.00", fixed=True, amount_cents=1_000),
         ProviderProduct(product="LS1000", name="Lottostar voucher R1000.00", fixed=True, amount_cents=100_000),
     )

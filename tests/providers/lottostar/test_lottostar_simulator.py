@@ -5,14 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.lottostar.lottostar_support import (
-    CODE,
-    ERROR_BODY,
-    ISSUE_BODY,
-    SAMPLE_EPOCH_S,
-    VOUCHER_BODY,
-    Lottostar,
-)
+from providers.lottostar.lottostar_support import CODE, ERROR_BODY, ISSUE_BODY, SAMPLE_EPOCH_S, VOUCHER_BODY, Lottostar
 from providers.provider_support import A1, R1, R2, an_id
 from voucherswitch.providers.contract.simulator.wire import Request
 from voucherswitch.providers.lottostar.signing import signed_headers
@@ -197,10 +190,10 @@ async def test_every_denomination_is_sold(lottostar: Lottostar, cents: int) -> N
 
 
 async def test_a_voucher_expires_after_thirty_six_months(lottostar: Lottostar) -> None:
-    await lottostar.control("POST", "/clock", {"now": "2028-02-29T23:30:00+02:00"})
+    await lottostar.at("2028-02-29T23:30:00+02:00")
     answer = await lottostar.raw("POST", "/vouchers", issue())
     assert answer.json["expiresAt"] == "2031-02-28T23:59:59+02:00"
-    await lottostar.control("POST", "/clock", {"now": "2031-03-01T00:00:01+02:00"})
+    await lottostar.at("2031-03-01T00:00:01+02:00")
     assert (await lottostar.raw("GET", f"/vouchers/by-client-ref/{R1}")).json["status"] == "EXPIRED"
     assert (await lottostar.raw("POST", "/vouchers", issue())).json["status"] == "EXPIRED"
     void = await lottostar.raw("POST", f"/vouchers/by-client-ref/{R1}/void", VOID)

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.lottostar.lottostar_support import (
-    SAMPLE_TIME,
-    Lottostar,
-    advice_order,
-    provision_order,
-    settings_of,
-)
-from providers.provider_support import R1, R2, an_id
+from providers.lottostar.lottostar_support import Lottostar, provision_order, settings_of
+from providers.pair_support import running
+from providers.provider_support import R1, R2, SAMPLE_TIME, advice_order, an_id
 from voucherswitch.message.outcomes import Acknowledged, Approved
 from voucherswitch.providers.contract.simulator.recon import FILE_FAULTS
 from voucherswitch.providers.contract.statements import BadLine, RowType, Statement, StatementRow
@@ -131,7 +127,7 @@ def test_no_bytes_make_the_reader_raise(content: bytes, digest: bytes | None) ->
 
 async def a_day(lottostar: Lottostar) -> None:
     """Three sales, one of them voided, and one that was refused."""
-    await lottostar.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await lottostar.at(SAMPLE_TIME)
     for request_id, cents in ((R1, 1_000), (R2, 2_000), (an_id(1), 5_000)):
         outcome = await lottostar.provision(request_id=request_id, amount_cents=cents)
         assert isinstance(outcome, Approved)
@@ -139,15 +135,9 @@ async def a_day(lottostar: Lottostar) -> None:
     assert await lottostar.connector.reverse(advice_order(R2), lottostar.call()) == Acknowledged()
 
 
-async def recon(lottostar: Lottostar, **query: str) -> tuple[str, bytes]:
-    answer = await lottostar.control("GET", "/recon", date=DAY, **query)
-    assert answer.status == 200, answer.body
-    return answer.headers["content-disposition"].split('"')[1], answer.body
-
-
 async def test_18_the_file_is_what_happened(lottostar: Lottostar) -> None:
     await a_day(lottostar)
-    name, content = await recon(lottostar)
+    name, content = await lottostar.recon(DAY)
     statement = read_statement(name, content)
     assert name == NAME
     assert statement.is_whole
@@ -163,27 +153,25 @@ async def test_18_the_file_is_what_happened(lottostar: Lottostar) -> None:
 
 
 async def test_18_a_reversal_of_another_day_is_a_row_of_its_own(lottostar: Lottostar) -> None:
-    await lottostar.control("POST", "/clock", {"now": "2026-03-01T23:55:00+02:00"})
+    await lottostar.at("2026-03-01T23:55:00+02:00")
     await lottostar.provision()
     await lottostar.advance(10 * 60_000)
     await lottostar.connector.reverse(advice_order(), lottostar.call())
-    statement = read_statement(*await recon(lottostar))
+    statement = read_statement(*await lottostar.recon(DAY))
     assert [(row.type, row.cents) for row in statement.rows] == [(RowType.REVERSAL, -10_000)]
 
 
 async def test_18_every_file_fault_is_seen(tmp_path: Path) -> None:
-    async with start(outbox_dir=tmp_path) as simulator:
-        connector = connect("lottostar", settings_of(simulator))
-        pair = Lottostar(simulator, connector)
+    async with running(Lottostar, "lottostar", partial(start, outbox_dir=tmp_path), connect, settings_of) as pair:
         await a_day(pair)
-        _, whole = await recon(pair)
+        _, whole = await pair.recon(DAY)
         truth = read_statement(NAME, whole, (tmp_path / f"{NAME}.sha256").read_bytes())
         assert truth.is_whole
         for fault in FILE_FAULTS:
             if fault == "late":
                 assert (await pair.control("GET", "/recon", date=DAY, fault=fault)).status == 404
                 continue
-            name, content = await recon(pair, fault=fault)
+            name, content = await pair.recon(DAY, fault=fault)
             side = (tmp_path / f"{name}.sha256").read_bytes()
             assert (tmp_path / name).read_bytes() == content
             statement = read_statement(name, content, side)
@@ -199,24 +187,20 @@ async def test_18_every_file_fault_is_seen(tmp_path: Path) -> None:
             assert seen[fault], fault
             # What the provider made wrong itself agrees with its digest; matching finds it, row by row.
             assert statement.is_whole is (fault in ("missing_row", "extra_row", "wrong_amount", "empty_day"))
-        await connector.close()
 
 
 async def test_18_files_and_digests_are_left_in_the_outbox_at_one_o_clock(tmp_path: Path) -> None:
-    async with start(outbox_dir=tmp_path) as simulator:
-        connector = connect("lottostar", settings_of(simulator))
-        pair = Lottostar(simulator, connector)
+    async with running(Lottostar, "lottostar", partial(start, outbox_dir=tmp_path), connect, settings_of) as pair:
         await a_day(pair)
-        await pair.control("POST", "/clock", {"now": "2026-03-03T00:59:00+02:00"})
+        await pair.at("2026-03-03T00:59:00+02:00")
         assert not (tmp_path / NAME).exists()
-        await pair.control("POST", "/clock", {"now": "2026-03-03T01:00:01+02:00"})
+        await pair.at("2026-03-03T01:00:01+02:00")
         content = (tmp_path / NAME).read_bytes()
         assert len(read_statement(NAME, content, (tmp_path / f"{NAME}.sha256").read_bytes()).rows) == 4
-        await connector.provision(provision_order(an_id(9)), pair.call())
-        replaced, _ = await recon(pair, fault="missing_row")
+        await pair.connector.provision(provision_order(an_id(9)), pair.call())
+        replaced, _ = await pair.recon(DAY, fault="missing_row")
         assert replaced == NAME.replace(".csv", "_R1.csv")
         side = (tmp_path / f"{replaced}.sha256").read_bytes()
         again = read_statement(replaced, (tmp_path / replaced).read_bytes(), side)
         assert again.day == date(2026, 3, 2)
         assert again.is_whole
-        await connector.close()

@@ -5,15 +5,8 @@ from typing import Any
 
 import pytest
 
-from providers.lottostar.lottostar_support import (
-    SETTLED,
-    Lottostar,
-    advice_order,
-    lookup_order,
-    provision_order,
-    status_order,
-)
-from providers.provider_support import A1, R1, R2, Heard, an_id, raw_server
+from providers.lottostar.lottostar_support import Lottostar, lookup_order, provision_order
+from providers.provider_support import A1, R1, R2, SETTLED, Heard, advice_order, an_id, raw_server, status_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import Acknowledged, Approved, Declined, NotSent, OutcomeUnknown, Pending
 
@@ -73,7 +66,7 @@ async def test_a_nonce_may_be_used_again_after_ten_minutes(lottostar: Lottostar)
 @pytest.mark.parametrize("minutes", [10, -10, 60 * 24 * 365])
 async def test_a_clock_that_is_off_is_corrected_by_the_date_header(lottostar: Lottostar, minutes: int) -> None:
     connector = lottostar.with_settings()
-    await lottostar.control("POST", "/clock", {"advanceMs": minutes * MINUTE_MS})
+    await lottostar.advance(minutes * MINUTE_MS)
     assert isinstance(await connector.provision(provision_order(), lottostar.call()), Approved)
     journal = await lottostar.journal()
     assert [(entry["status"], entry["processed"]) for entry in journal] == [(401, False), (201, True)]
@@ -190,7 +183,7 @@ async def test_a_void_is_taken_for_fifteen_minutes(lottostar: Lottostar, minutes
     await lottostar.advance(minutes * MINUTE_MS)
     result = await lottostar.connector.reverse(advice_order(), lottostar.call())
     assert (result == Acknowledged()) is voided
-    assert await lottostar.state() == ("VOIDED" if voided else "ACTIVE")
+    assert await lottostar.state_of() == ("VOIDED" if voided else "ACTIVE")
     # A repeat of one that had its effect is taken for ever.
     await lottostar.advance(DAY_MS)
     assert (await lottostar.connector.reverse(advice_order(), lottostar.call()) == Acknowledged()) is voided

@@ -6,31 +6,22 @@ import pytest
 import pytest_asyncio
 
 from providers.netcare.netcare_support import connector_of, settings_of
-from providers.xml_support import Pair, fresh
+from providers.pair_support import Pair, fresh, running
 from voucherswitch.providers.netcare.connector import connect
 from voucherswitch.providers.netcare.simulator import PASSWORD, USERNAME, start
 
 
 @pytest_asyncio.fixture(scope="session")
 async def running_netcare() -> AsyncIterator[Pair]:
-    """One simulator and one connector for all tests: building a client's TLS set-up takes longer than a test."""
-    async with start() as simulator:
-        settings = settings_of(simulator)
-        connector = connect("netcare", settings)
-        yield Pair("netcare", simulator, connector, connect, settings)
-        await connector.close()
+    async with running(Pair, "netcare", start, connect, settings_of) as pair:
+        yield pair
 
 
 @pytest_asyncio.fixture
 async def netcare(running_netcare: Pair, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Pair]:
-    """A fresh pair whose connector goes by the simulator's clock.
-
-    Every test with it ends with one check: no code and no credential was recorded or logged.
-    """
-    shared = running_netcare
-    pair = Pair("netcare", shared.simulator, shared.connector, connect, shared.settings)
-    connector = connector_of(pair)
-    connector._now = shared.simulator.frame.clock.now
+    """A fresh simulator, and a connector that goes by its clock and has no price yet. Ends with check 19."""
+    connector = connector_of(running_netcare)
+    connector._now = running_netcare.simulator.frame.clock.now
     connector._prices.forget()
-    async with fresh(pair, (PASSWORD, USERNAME), caplog):
+    async with fresh(running_netcare, caplog, (PASSWORD, USERNAME)) as pair:
         yield pair

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from providers.provider_support import A1, R1, STORE, RawAnswer, http
-from providers.xml_support import Pair, voucher_of
+from providers.pair_support import Pair
+from providers.provider_support import A1, R1, STORE, RawAnswer, http, voucher_of
 from voucherswitch.message.codes import ReversalReason
 from voucherswitch.message.orders import AdviceOrder, LookupOrder, ProvisionOrder
 from voucherswitch.message.outcomes import Approved, Outcome
@@ -21,12 +21,10 @@ from voucherswitch.providers.netcare.simulator.provider import PATH
 
 FIRST_NUMBER = "7KM4QX9TB2HV"
 FIRST_REFERENCE = "NV0000000001"
-SAMPLE_TIME = "2026-03-02T14:15:16+02:00"
 SAMPLE_EPOCH = 1_772_453_716
 SAMPLE_NONCE = bytes.fromhex("00112233445566778899aabbccddeeff")
 CASH = Tender(type="CASH", amount_cents=10_000, currency="710", reference="SLIP-000123")
 SERVICE = soap.Service(PATH, messages.NAMESPACE, messages.PREFIX)
-SETTLED = 10**9
 
 ISSUE = b"""\
 <soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" xmlns:nv="urn:sim:netcare:voucher:1">

@@ -12,7 +12,6 @@ from providers.netcare.netcare_support import (
     PRICE_FAULT,
     SAMPLE_EPOCH,
     SAMPLE_NONCE,
-    SAMPLE_TIME,
     SERVICE,
     a_sale,
     an_advice,
@@ -23,8 +22,8 @@ from providers.netcare.netcare_support import (
     raw,
     sold,
 )
-from providers.provider_support import R1, R2, Heard, an_id, http, raw_server
-from providers.xml_support import Pair
+from providers.pair_support import Pair
+from providers.provider_support import R1, R2, SAMPLE_TIME, Heard, an_id, http, raw_server
 from voucherswitch.message.codes import ErrorType, ReversalReason
 from voucherswitch.message.orders import LookupOrder
 from voucherswitch.message.outcomes import Approved, Declined, NotSent, Pending
@@ -66,7 +65,7 @@ async def test_the_connector_sends_the_samples_head_and_body() -> None:
         settings = {"base_url": server.url, "username": USERNAME, "password": PASSWORD, "default_outlet": "S001"}
         typed = read_settings(NetcareSettings, "netcare", settings)
         connector = NetcareConnector("netcare", typed, now=lambda: SAMPLE_EPOCH)
-        pair = Pair("netcare", None, connector, connect, settings)  # type: ignore[arg-type]
+        pair = Pair(None, connector, connect, settings)  # type: ignore[arg-type]
         outcome = await connector.provision(a_sale(), pair.call())
         await connector.close()
     asked, issued = server.heard
@@ -92,7 +91,7 @@ async def test_the_connector_sends_the_samples_head_and_body() -> None:
 
 
 async def test_2_the_simulator_takes_the_sample_at_its_time_and_answers_it_byte_for_byte(netcare: Pair) -> None:
-    await netcare.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await netcare.at(SAMPLE_TIME)
     answer = await raw(netcare, ISSUE)
     assert (answer.status, answer.body) == (200, ISSUED)
     assert answer.headers["content-type"] == "text/xml; charset=utf-8"
@@ -147,7 +146,7 @@ async def test_2_the_simulator_takes_the_sample_at_its_time_and_answers_it_byte_
 async def test_2_the_simulator_refuses_the_sample_with_a_byte_changed(
     netcare: Pair, old: bytes, new: bytes, code: str
 ) -> None:
-    await netcare.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await netcare.at(SAMPLE_TIME)
     assert old in ISSUE
     answer = await raw(netcare, ISSUE.replace(old, new))
     assert (answer.status, fault_code(answer)) == (500, code)
@@ -156,7 +155,7 @@ async def test_2_the_simulator_refuses_the_sample_with_a_byte_changed(
 
 async def test_a_nonce_is_good_for_one_message(netcare: Pair) -> None:
     """The same bytes again are told by their nonce; in another message they would have another."""
-    await netcare.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await netcare.at(SAMPLE_TIME)
     assert (await raw(netcare, ISSUE)).status == 200
     again = await raw(netcare, ISSUE)
     assert (again.status, fault_code(again)) == (500, "NV-1403")

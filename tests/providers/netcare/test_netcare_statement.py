@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.netcare.netcare_support import FIRST_NUMBER, SAMPLE_TIME, an_advice, sold
-from providers.provider_support import R1, R2, R3, until
-from providers.xml_support import Pair
+from providers.netcare.netcare_support import FIRST_NUMBER, an_advice, sold
+from providers.pair_support import Pair
+from providers.provider_support import R1, R2, R3, SAMPLE_TIME, until
 from voucherswitch.message.outcomes import Acknowledged
 from voucherswitch.providers.contract.statements import BadLine, RowType, Statement, StatementRow
 from voucherswitch.providers.netcare.simulator import start
@@ -60,9 +60,9 @@ def test_the_sample_is_read() -> None:
 
 
 async def test_18_the_simulator_writes_the_sample_byte_for_byte(netcare: Pair) -> None:
-    await netcare.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await netcare.at(SAMPLE_TIME)
     voucher = await sold(netcare)
-    await netcare.control("POST", "/clock", {"now": SAMPLE_TIME.replace(":16+", ":17+")})
+    await netcare.at(SAMPLE_TIME.replace(":16+", ":17+"))
     assert await netcare.connector.confirm(an_advice(voucher), netcare.call()) == Acknowledged()
     for day in ("2026-03-01", "2026-03-02", "2026-03-31"):
         assert await netcare.recon(day) == (NAME, SAMPLE)
@@ -71,7 +71,7 @@ async def test_18_the_simulator_writes_the_sample_byte_for_byte(netcare: Pair) -
 
 async def _a_month(netcare: Pair) -> None:
     """A sale; another, cancelled later; one never confirmed; one cancelled before it was confirmed."""
-    await netcare.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await netcare.at(SAMPLE_TIME)
     for request_id in (R1, R2):
         voucher = await sold(netcare, request_id=request_id)
         await netcare.connector.confirm(an_advice(voucher, request_id=request_id), netcare.call())

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.netcare.netcare_support import FIRST_NUMBER, FIRST_REFERENCE, ISSUED, PRICE_FAULT, a_sale, an_advice
-from providers.provider_support import R1, R2
+from providers.provider_support import R1, R2, is_bad_answer
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import LookupOrder
 from voucherswitch.message.outcomes import (
@@ -21,7 +21,6 @@ from voucherswitch.message.outcomes import (
     Refused,
 )
 from voucherswitch.message.parties import Voucher
-from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.answers import Rules
 from voucherswitch.providers.contract.transport.http import HttpAnswer
 from voucherswitch.providers.netcare import translate
@@ -58,10 +57,6 @@ def issued(body: bytes, status: int = 200) -> Outcome:
 
 def found(body: bytes) -> Outcome:
     return translate.from_lookup(HttpAnswer(200, body), FIRST_NUMBER, ORDER, RULES)
-
-
-def is_bad(outcome: object) -> bool:
-    return isinstance(outcome, OutcomeUnknown | Pending) and outcome.alert == BAD_ANSWER
 
 
 def test_the_answers_of_these_tests_are_good() -> None:
@@ -104,7 +99,7 @@ def test_the_answers_of_these_tests_are_good() -> None:
 )
 def test_a_sale_that_lacks_anything_is_a_bad_answer(old: bytes, new: bytes) -> None:
     assert old in ISSUED
-    assert is_bad(issued(ISSUED.replace(old, new)))
+    assert is_bad_answer(issued(ISSUED.replace(old, new)))
 
 
 def test_a_success_under_another_status_is_unknown() -> None:
@@ -161,7 +156,7 @@ def test_a_fault_quotes_no_voucher_number() -> None:
     ],
 )
 def test_a_lookup_that_lacks_anything_is_a_bad_answer(old: bytes, new: bytes) -> None:
-    assert is_bad(found(FOUND.replace(old, new)))
+    assert is_bad_answer(found(FOUND.replace(old, new)))
 
 
 @pytest.mark.parametrize("state", ["ISSUED", "USED", "LAPSED", "CANCELLED", "EXPIRED"])
@@ -178,9 +173,9 @@ def test_only_an_active_voucher_is_worth_anything(state: str) -> None:
 def test_an_advice_whose_answer_proves_nothing_stays_queued(old: bytes, new: bytes) -> None:
     for read, body in ((translate.from_confirm, CONFIRMED), (translate.from_cancel, CANCELLED)):
         if old in body:
-            assert is_bad(read(HttpAnswer(200, body.replace(old, new)), ADVICE, RULES))
+            assert is_bad_answer(read(HttpAnswer(200, body.replace(old, new)), ADVICE, RULES))
             assert read(HttpAnswer(502, body), ADVICE, RULES) == Pending("HTTP 502")
-    assert is_bad(translate.from_confirm(HttpAnswer(200, CANCELLED), ADVICE, RULES))
+    assert is_bad_answer(translate.from_confirm(HttpAnswer(200, CANCELLED), ADVICE, RULES))
 
 
 @pytest.mark.parametrize(
@@ -193,7 +188,7 @@ def test_an_advice_whose_answer_proves_nothing_stays_queued(old: bytes, new: byt
     ],
 )
 def test_a_catalogue_that_cannot_be_read_is_none(fields: str) -> None:
-    assert is_bad(translate.from_catalogue(HttpAnswer(200, envelope("GetServiceCatalogue", fields)), RULES))
+    assert is_bad_answer(translate.from_catalogue(HttpAnswer(200, envelope("GetServiceCatalogue", fields)), RULES))
 
 
 def test_a_suspended_service_has_a_price_and_is_not_listed() -> None:

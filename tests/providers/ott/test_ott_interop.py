@@ -4,7 +4,6 @@ Check 2 (worked examples), 4, 5 and 10 for every cut, and 15's key rotation are 
 test_ott_statement.py. 16 is not for OTT, which takes no tenders. Check 19 also ends every test with the `ott` fixture.
 """
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -14,17 +13,15 @@ from providers.ott.ott_support import (
     PIN,
     REDEEMED,
     SERIAL,
-    SETTLED,
     SOLD,
     VOUCHER,
     Ott,
-    advice_order,
     lookup_order,
     provision_order,
     redeem_order,
-    status_order,
 )
-from providers.provider_support import A1, R1, R2, an_id, raw_server
+from providers.pair_support import left_behind, unreachable
+from providers.provider_support import A1, R1, R2, SAMPLE_TIME, SETTLED, advice_order, an_id, status_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import (
     Acknowledged,
@@ -46,7 +43,7 @@ SPOILT = ["malformed", "truncate", "oversize", "wrong_amount", "no_pin", "bad_pi
 
 async def test_1_every_operation_with_the_samples_values(ott: Ott) -> None:
     connector = ott.connector
-    await ott.at_sample_time()
+    await ott.at(SAMPLE_TIME)
     assert await connector.provision(provision_order(), ott.call()) == SOLD
     assert await connector.status(status_order(), ott.call()) == SOLD
     assert await connector.retry(provision_order(), ott.call()) == SOLD
@@ -71,7 +68,7 @@ async def test_1_every_operation_with_the_samples_values(ott: Ott) -> None:
     assert (outcome.approved_cents, outcome.balance_cents) == (25_000, 0)
     assert await connector.redeem_status(status_order(an_id(3), 0), ott.call()) == outcome
 
-    assert await ott.heard() == [
+    assert await ott.heard_ops() == [
         *("provision", "status", "status", "confirm", "confirm", "lookup", "redeem", "redeemStatus"),
         *("provision", "reverse", "reverse", "provision", "confirm", "redeem", "redeemStatus"),
     ]
@@ -82,7 +79,7 @@ async def test_1_every_operation_with_the_samples_values(ott: Ott) -> None:
 
 async def test_1_a_told_expiry_is_the_end_of_that_south_african_day(ott: Ott) -> None:
     await ott.profile(expiryDate=True)
-    await ott.at_sample_time()
+    await ott.at(SAMPLE_TIME)
     assert (await ott.issued()).expires_at == "2029-03-02T21:59:59.000Z"
 
 
@@ -90,11 +87,7 @@ async def test_1_a_told_expiry_is_the_end_of_that_south_african_day(ott: Ott) ->
 
 
 async def test_3_a_provider_that_cannot_be_reached_is_not_sent(ott: Ott) -> None:
-    async with raw_server(_never) as server:
-        stopped = server.url
-    addresses = [stopped, "https://no-such-host.invalid", ott.simulator.url.replace("http:", "https:")]
-    for address in addresses:
-        connector = ott.with_settings(base_url=address, connect_timeout_ms=500)
+    async for connector in unreachable(ott):
         for outcome in (
             await connector.provision(provision_order(), ott.call()),
             await connector.redeem(redeem_order(), ott.call()),
@@ -111,10 +104,6 @@ async def test_3_a_provider_that_cannot_be_reached_is_not_sent(ott: Ott) -> None
         for advise in (connector.confirm, connector.reverse, connector.reverse_redeem):
             assert isinstance(await advise(advice_order(sent_ms_ago=SETTLED), ott.call()), Pending)
     assert await ott.journal() == []
-
-
-async def _never(_heard: object, _writer: asyncio.StreamWriter) -> bool:
-    return False
 
 
 async def test_3_a_deadline_in_the_past_is_not_sent(ott: Ott) -> None:
@@ -188,7 +177,7 @@ async def test_7_every_refusal_that_the_simulator_makes_by_itself(ott: Ott) -> N
     assert looked_up.provider_code == "902"
     for number, (event, code) in enumerate((("BLOCK", "905"), ("EXPIRE", "904"))):
         voucher = await ott.confirmed(an_id(number))
-        await ott.control("POST", "/vouchers/events", {"code": voucher.code, "event": event})
+        await ott.world(voucher.code, event)
         assert await told(code=voucher.code) == (Declined, ErrorType.VOUCHER_NOT_REDEEMABLE, code)
     old = await ott.confirmed(an_id(5))
     await ott.advance(3 * 366 * 86_400_000)
@@ -232,7 +221,7 @@ async def test_9_a_spoilt_answer_is_unknown_alerts_and_is_not_sent_again(ott: Ot
     outcome = await ott.provision()
     assert isinstance(outcome, OutcomeUnknown)
     assert outcome.alert == "bad_answer"
-    assert await ott.heard() == ["provision"]
+    assert await ott.heard_ops() == ["provision"]
     assert await ott.vouchers() == 1
     assert await ott.connector.status(status_order(), ott.call()) == SOLD
 
@@ -244,7 +233,7 @@ async def test_9_also_for_redemptions(ott: Ott, kind: str) -> None:
     outcome = await ott.redeem()
     assert isinstance(outcome, OutcomeUnknown)
     assert outcome.alert == "bad_answer"
-    assert (await ott.heard()).count("redeem") == 1
+    assert (await ott.heard_ops()).count("redeem") == 1
     assert await ott.connector.redeem_status(status_order(R2), ott.call()) == REDEEMED
 
 
@@ -273,7 +262,7 @@ async def test_11_an_advice_is_delivered_once_in_effect(ott: Ott, op: str, state
     deliver = getattr(ott.connector, op)
     results = [await deliver(advice_order(), ott.call(advice_id=A1)) for _ in range(5)]
     assert [type(result) for result in results] == [Pending, Pending, Pending, Acknowledged, Acknowledged]
-    assert [event["event"] for event in (await ott.state())["events"]] == ["ISSUED", state]
+    assert [event["event"] for event in (await ott.state(reference=R1))["events"]] == ["ISSUED", state]
     assert [leg.advice_id for leg in ott.legs if leg.operation == op] == [A1] * 5
     assert (await ott.totals())["floatCents"] == 100_000_000 - (10_000 if op == "confirm" else 0)
 
@@ -304,7 +293,7 @@ async def test_12_a_reversal_while_the_sale_is_in_flight_leaves_no_orphan(ott: O
     assert isinstance(await ott.connector.reverse(advice_order(sent_ms_ago=1_000), ott.call()), Pending)
     await ott.advance(5_000)
     assert await ott.connector.reverse(advice_order(sent_ms_ago=6_000), ott.call()) == Acknowledged()
-    assert (await ott.state())["state"] == "REJECTED"
+    assert await ott.state_of() == "REJECTED"
     assert (await ott.totals())["floatCents"] == 100_000_000
 
 
@@ -321,7 +310,7 @@ async def test_12_a_reversed_sale_is_never_called_approved_again(ott: Ott) -> No
 
 async def test_13_a_reversal_after_the_voucher_was_used_is_refused(ott: Ott) -> None:
     await ott.issued()
-    await ott.control("POST", "/vouchers/events", {"code": PIN, "event": "REDEEM"})
+    await ott.world(PIN, "REDEEM")
     assert await ott.connector.reverse(advice_order(), ott.call()) == Refused("923", "Voucher was used")
 
 
@@ -380,12 +369,9 @@ async def test_19_no_pin_and_no_mobile_in_any_leg_outcome_or_file(ott: Ott, capf
     outcomes.append(await ott.redeem(code=code))
     outcomes.append(await ott.redeem(request_id=an_id(99), code=code))
     outcomes.append(await connector.redeem_status(status_order(R2), ott.call()))
-    day = (await ott.control("POST", "/clock", {"advanceMs": 0})).json["now"][:10]
-    file = (await ott.control("GET", "/recon", date=day)).body.decode()
-    printed = capfd.readouterr()
-    kept = [repr(outcome) for outcome in outcomes if not isinstance(outcome, Approved) or outcome.voucher is None]
-    shown = [*kept, *(repr(leg) for leg in ott.legs), str(await ott.journal()), file, printed.out, printed.err]
+    shown = await left_behind(ott, outcomes, capfd)
     assert [text for text in shown if code in text or MOBILE in text] == []
     assert any("pin=***" in leg.request and "mobile=***0001" in leg.request for leg in ott.legs)
     assert any("voucherPIN=***" in leg.request for leg in ott.legs)
-    assert R1 not in file
+    _, file = await ott.recon(await ott.today())
+    assert R1.encode() not in file

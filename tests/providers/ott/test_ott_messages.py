@@ -21,19 +21,14 @@ from providers.ott.ott_support import (
     REMITTED,
     SAMPLE_AUTHORIZATION,
     SERIAL,
-    SETTLED,
     SOLD,
-    advice_order,
-    answer,
-    changed,
     failure,
     issued_with,
     lookup_order,
     provision_order,
     redeem_order,
-    status_order,
 )
-from providers.provider_support import R1, R2, STORE
+from providers.provider_support import R1, R2, SETTLED, STORE, advice_order, answer, changed, status_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import (
     Acknowledged,
@@ -392,10 +387,12 @@ def test_nothing_to_reject_is_success_only_once_the_sale_cannot_still_come() -> 
 
 
 def test_a_remit_that_there_is_cannot_be_reversed() -> None:
-    result = translate.from_reversal_question(answer(REMITTED), advice_order(R2, SETTLED), RULES)
+    result = translate.from_reversal_question(answer(REMITTED), advice_order(R2, sent_ms_ago=SETTLED), RULES)
     assert result == Refused(provider_message="redeemed, and OTT takes no reversal of it")
     for heard in (failure("1"), failure("999"), answer(b"", 401), answer(b"", 500), answer(b"{}")):
-        assert isinstance(translate.from_reversal_question(heard, advice_order(R2, SETTLED), RULES), Pending)
+        assert isinstance(
+            translate.from_reversal_question(heard, advice_order(R2, sent_ms_ago=SETTLED), RULES), Pending
+        )
 
 
 def test_the_settings_code_map_wins_over_the_table_but_never_answers_a_question() -> None:

@@ -5,17 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.ott.ott_support import (
-    REDEEMED,
-    SOLD,
-    Ott,
-    advice_order,
-    provision_order,
-    redeem_order,
-    settings_of,
-    status_order,
-)
-from providers.provider_support import R2, Heard, raw_server
+from providers.ott.ott_support import REDEEMED, SOLD, Ott, provision_order, redeem_order, settings_of
+from providers.provider_support import R2, Heard, advice_order, raw_server, status_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import Acknowledged, Declined, NotSent
 from voucherswitch.providers.contract.connector import ProviderSettingsError

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.ott.ott_support import SERIAL, SETTLED, Ott, advice_order, redeem_order
-from providers.provider_support import R1, R2, an_id
+from providers.ott.ott_support import SERIAL, Ott, redeem_order
+from providers.provider_support import R1, R2, SAMPLE_TIME, SETTLED, advice_order, an_id
 from voucherswitch.providers.contract.simulator.recon import FILE_FAULTS
 from voucherswitch.providers.contract.statements import BadLine, RowType, Statement, StatementRow
 from voucherswitch.providers.ott.statement import HEADER, read_statement
@@ -126,7 +126,7 @@ def test_a_field_without_end_is_a_bad_line() -> None:
 
 async def _a_day(ott: Ott) -> None:
     """A sale that is redeemed in part, one that is reversed, one that stands; and a voucher sold elsewhere."""
-    await ott.at_sample_time()
+    await ott.at(SAMPLE_TIME)
     await ott.confirmed()
     await ott.connector.redeem(redeem_order(amount_cents=4_000), ott.call())
     await ott.issued(an_id(1), amount_cents=250_000)
@@ -136,15 +136,9 @@ async def _a_day(ott: Ott) -> None:
     await ott.connector.redeem(redeem_order(an_id(3), 20_000, seeded["code"]), ott.call())
 
 
-async def _file(ott: Ott, **query: str) -> tuple[str, bytes]:
-    answer = await ott.control("GET", "/recon", date=DAY, **query)
-    assert answer.status == 200, answer.body
-    return answer.headers["content-disposition"].partition('filename="')[2].rstrip('"'), answer.body
-
-
 async def test_18_the_file_of_a_day_agrees_with_the_books(ott: Ott) -> None:
     await _a_day(ott)
-    name, content = await _file(ott)
+    name, content = await ott.recon(DAY)
     assert name == NAME
     statement = read_statement(name, content)
     assert statement.is_whole
@@ -161,23 +155,23 @@ async def test_18_the_file_of_a_day_agrees_with_the_books(ott: Ott) -> None:
 
 
 async def test_18_the_file_of_the_samples_is_the_sample(ott: Ott) -> None:
-    await ott.at_sample_time()
+    await ott.at(SAMPLE_TIME)
     await ott.confirmed()
     await ott.advance(24 * 60_000 + 44_000)
     await ott.redeem()
-    _, content = await _file(ott)
+    _, content = await ott.recon(DAY)
     assert content.decode() == "".join(f"{line}\n" for line in (HEADER, SALE, REDEEM))
 
 
 @pytest.mark.parametrize("fault", FILE_FAULTS)
 async def test_18_no_file_fault_passes_in_silence(ott: Ott, fault: str) -> None:
     await _a_day(ott)
-    name, content = await _file(ott)
+    name, content = await ott.recon(DAY)
     true = read_statement(name, content)
     if fault == "late":
         assert (await ott.control("GET", "/recon", date=DAY, fault=fault)).status == 404
         return
-    name, spoilt = await _file(ott, fault=fault)
+    name, spoilt = await ott.recon(DAY, fault=fault)
     found = read_statement(name, spoilt)
     match fault:
         case "truncated":
@@ -200,7 +194,7 @@ async def test_18_no_file_fault_passes_in_silence(ott: Ott, fault: str) -> None:
 
 async def test_an_unconfirmed_sale_that_lapsed_is_reversed_on_the_day_it_lapsed(ott: Ott) -> None:
     await ott.profile(autoRejectMin=24 * 60)
-    await ott.at_sample_time()
+    await ott.at(SAMPLE_TIME)
     await ott.issued()
     await ott.advance(3 * 86_400_000)
     next_day = await ott.control("GET", "/recon", date="2026-03-03")

@@ -17,17 +17,13 @@ from providers.ott.ott_support import (
     REDEEMED,
     REDEMPTION,
     REMIT_VOUCHER,
-    SETTLED,
     SOLD,
     Ott,
-    advice_order,
-    changed,
     lookup_order,
     provision_order,
     redeem_order,
-    status_order,
 )
-from providers.provider_support import R1, R2, Heard, an_id, raw_server
+from providers.provider_support import R1, R2, SETTLED, Heard, advice_order, an_id, changed, raw_server, status_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import LookupOrder
 from voucherswitch.message.outcomes import (
@@ -159,7 +155,7 @@ async def test_get_voucher_is_sent_once_whatever_happens_and_never_twice(ott: Ot
             assert retried == asked == SOLD
         else:
             assert type(retried) is type(asked) is (NotSent if sent_ms_ago == SETTLED else OutcomeUnknown)
-    assert (await ott.heard()).count("provision") == 1
+    assert (await ott.heard_ops()).count("provision") == 1
     assert await ott.vouchers() == int(processed)
 
 
@@ -170,7 +166,7 @@ async def test_a_retry_while_the_sale_is_still_on_its_way_proves_nothing_and_sel
     assert isinstance(early, OutcomeUnknown)
     await ott.advance(20_000)
     assert await ott.connector.retry(provision_order(sent_ms_ago=35_000), ott.call()) == SOLD
-    assert await ott.heard() == ["provision", "status", "status"]
+    assert await ott.heard_ops() == ["provision", "status", "status"]
     assert await ott.vouchers() == 1
 
 
@@ -214,7 +210,7 @@ async def test_a_lost_remit_answer_is_asked_for_and_the_remit_never_resent(
         assert early == late == REDEEMED
     else:
         assert (type(early), type(late)) == (OutcomeUnknown, NotSent)
-    assert (await ott.heard()).count("redeem") == 1
+    assert (await ott.heard_ops()).count("redeem") == 1
     assert (await ott.totals())["remits"] == int(processed)
 
 
@@ -239,13 +235,13 @@ async def test_a_reversal_of_a_redemption_only_asks(ott: Ott) -> None:
     await ott.confirmed()
     connector = ott.with_settings(capabilities={"reverseRedeem": "emulated"})
     assert connector.capabilities.reverse_redeem is Support.EMULATED
-    before = await connector.reverse_redeem(advice_order(R2, SETTLED), ott.call())
+    before = await connector.reverse_redeem(advice_order(R2, sent_ms_ago=SETTLED), ott.call())
     assert before == Acknowledged()
-    assert isinstance(await connector.reverse_redeem(advice_order(R2, 0), ott.call()), Pending)
+    assert isinstance(await connector.reverse_redeem(advice_order(R2, sent_ms_ago=0), ott.call()), Pending)
     await ott.redeem()
-    assert isinstance(await connector.reverse_redeem(advice_order(R2, SETTLED), ott.call()), Refused)
-    assert await ott.heard() == ["provision", "confirm", "redeemStatus", "redeemStatus", "redeem", "redeemStatus"]
-    assert (await ott.state())["state"] == "REDEEMED"
+    assert isinstance(await connector.reverse_redeem(advice_order(R2, sent_ms_ago=SETTLED), ott.call()), Refused)
+    assert await ott.heard_ops() == ["provision", "confirm", "redeemStatus", "redeemStatus", "redeem", "redeemStatus"]
+    assert await ott.state_of() == "REDEEMED"
 
 
 # The key
@@ -264,7 +260,7 @@ async def test_get_api_key_is_never_called_because_it_changes_the_key(ott: Ott) 
     await connector.confirm_redeem(advice_order(R2), ott.call())
     await connector.reverse_redeem(advice_order(R2), ott.call())
     assert isinstance(await connector.products(ott.call()), OutcomeUnknown)
-    assert not {"GetAPIKey", "GetBalance"} & set(await ott.heard())
+    assert not {"GetAPIKey", "GetBalance"} & set(await ott.heard_ops())
     assert "GetAPIKey" not in get_args(OpName)
     assert ott.provider.key == KEY
 
@@ -345,7 +341,7 @@ async def test_an_unconfirmed_voucher_lapses_where_the_profile_says_so(ott: Ott)
     await ott.advance(9 * 60_000)
     assert await ott.connector.status(status_order(), ott.call()) == SOLD
     await ott.advance(61_000)
-    assert [(await ott.state(one))["state"] for one in (R1, R2)] == ["REJECTED", "CONFIRMED"]
+    assert [await ott.state_of(one) for one in (R1, R2)] == ["REJECTED", "CONFIRMED"]
     assert (await ott.totals())["floatCents"] == 100_000_000 - 10_000
     # A lapsed voucher resolves a doubt to "not sold", refuses its confirmation for good and takes its reversal.
     assert isinstance(await ott.connector.status(status_order(sent_ms_ago=SETTLED), ott.call()), NotSent)
@@ -357,7 +353,7 @@ async def test_an_unconfirmed_voucher_lapses_where_the_profile_says_so(ott: Ott)
 async def test_by_default_an_unconfirmed_voucher_stays(ott: Ott) -> None:
     await ott.issued()
     await ott.advance(365 * 86_400_000)
-    assert (await ott.state())["state"] == "ISSUED"
+    assert await ott.state_of() == "ISSUED"
 
 
 # Locally

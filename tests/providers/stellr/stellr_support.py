@@ -4,11 +4,10 @@ from typing import Any
 
 import msgspec
 
-from providers.provider_support import R1, R2, STORE, RawAnswer, http
-from providers.xml_support import Pair, voucher_of
+from providers.pair_support import Pair
+from providers.provider_support import R1, R2, STORE, RawAnswer, http, voucher_of
 from voucherswitch.message.orders import ProvisionOrder, RedeemOrder
 from voucherswitch.message.parties import Voucher
-from voucherswitch.providers.contract.simulator.clock import business_day
 from voucherswitch.providers.contract.simulator.running import RunningSimulator
 from voucherswitch.providers.stellr.simulator import CHANNEL_ID, PASSWORD, TERMINAL_ID
 from voucherswitch.providers.stellr.simulator.forms import CONTENT_TYPE, PATH
@@ -16,7 +15,6 @@ from voucherswitch.providers.stellr.simulator.forms import CONTENT_TYPE, PATH
 FIRST_PIN = "300400500600"
 FIRST_SERIAL = "700000000001"
 FIRST_TRANSACTION = "000081234567"
-SAMPLE_TIME = "2026-03-02T14:15:16+02:00"
 
 PURCHASE = b"""\
 <PurchaseRequest version="2.0"><Auth terminalId="T0000042" channelId="VSW" password="example-stellr-password"/>
@@ -70,8 +68,3 @@ async def raw(pair: Pair, body: bytes, *, path: str = PATH, content_type: bytes 
 def result_code(answer: RawAnswer) -> str:
     assert answer.status == 200
     return answer.body.split(b"<ResultCode>")[1].split(b"<")[0].decode()
-
-
-def today(pair: Pair) -> str:
-    """The simulator's day, as the control API writes it."""
-    return str(business_day(pair.simulator.frame.clock.now()))

@@ -9,18 +9,9 @@ from typing import Any
 
 import pytest
 
-from providers.provider_support import A1, R1, R2, advice_order, an_id, raw_server, status_order
-from providers.stellr.stellr_support import (
-    FIRST_PIN,
-    FIRST_SERIAL,
-    FIRST_TRANSACTION,
-    SAMPLE_TIME,
-    a_redemption,
-    a_sale,
-    sold,
-    today,
-)
-from providers.xml_support import Pair, voucher_of
+from providers.pair_support import Pair, unreachable
+from providers.provider_support import A1, R1, R2, SAMPLE_TIME, SETTLED, advice_order, an_id, status_order, voucher_of
+from providers.stellr.stellr_support import FIRST_PIN, FIRST_SERIAL, FIRST_TRANSACTION, a_redemption, a_sale, sold
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import LookupOrder, StatusOrder
 from voucherswitch.message.outcomes import Approved, Declined, NotSent, OutcomeUnknown, Pending
@@ -102,15 +93,15 @@ async def test_14_no_message_exists_for_an_advice_a_retry_or_a_status(stellr: Pa
         assert isinstance(await advise(advice_order(), stellr.call(advice_id=A1)), Pending)
     unknown = OutcomeUnknown(ErrorType.FUNCTION_NOT_SUPPORTED)
     assert await connector.retry(a_sale(), stellr.call()) == unknown
-    assert await connector.status(status_order(sent_ms_ago=10**9), stellr.call()) == unknown
-    assert await connector.redeem_status(StatusOrder(R2, 10_000, sent_ms_ago=10**9), stellr.call()) == unknown
+    assert await connector.status(status_order(sent_ms_ago=SETTLED), stellr.call()) == unknown
+    assert await connector.redeem_status(StatusOrder(R2, 10_000, sent_ms_ago=SETTLED), stellr.call()) == unknown
     assert await stellr.journal() == []
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "hang_after", "rst_after"])
 async def test_a_duplicate_request_id_is_301_and_the_first_pin_is_lost(stellr: Pair, kind: str) -> None:
     """The sale happened, no message can repair it, and the file has the row without the PIN."""
-    await stellr.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await stellr.at(SAMPLE_TIME)
     await stellr.fault(kind, op="provision")
     first = await stellr.impatient().provision(a_sale(), stellr.call())
     assert isinstance(first, OutcomeUnknown)
@@ -141,7 +132,7 @@ async def test_301_holds_for_redemptions(stellr: Pair) -> None:
     assert isinstance(await stellr.connector.redeem(a_redemption(), stellr.call()), OutcomeUnknown)
     again = await stellr.connector.redeem(a_redemption(), stellr.call())
     assert again == OutcomeUnknown(ErrorType.DUPLICATE_RECORD, "301", "Duplicate RequestId")
-    statement = read_statement(*await stellr.recon(today(stellr)))
+    statement = read_statement(*await stellr.recon(await stellr.today()))
     assert [row.request_id for row in statement.rows] == [R1, R2]
 
 
@@ -177,7 +168,7 @@ async def test_an_empty_product_list_is_a_list(stellr: Pair) -> None:
 
 
 async def test_1_every_operation_with_the_samples_values(stellr: Pair) -> None:
-    await stellr.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await stellr.at(SAMPLE_TIME)
     connector = stellr.connector
     issued = await connector.provision(a_sale(), stellr.call())
     assert isinstance(issued, Approved)
@@ -225,7 +216,7 @@ async def test_1_every_operation_with_the_samples_values(stellr: Pair) -> None:
 @pytest.mark.parametrize(("event", "state"), [("REDEEM", "REDEEMED"), ("EXPIRE", "EXPIRED"), ("BLOCK", "BLOCKED")])
 async def test_a_voucher_that_is_worth_nothing_is_told_so(stellr: Pair, event: str, state: str) -> None:
     await sold(stellr)
-    assert (await stellr.world(FIRST_PIN, event)).status == 200
+    await stellr.world(FIRST_PIN, event)
     found = await stellr.connector.lookup(LookupOrder(voucher_code=FIRST_PIN), stellr.call())
     assert isinstance(found, Approved)
     assert (found.approved_cents, found.balance_cents, found.voucher_state) == (0, 0, state)
@@ -233,7 +224,7 @@ async def test_a_voucher_that_is_worth_nothing_is_told_so(stellr: Pair, event: s
     assert isinstance(refused, Declined)
     expected = {"REDEEMED": ErrorType.VOUCHER_ALREADY_REDEEMED}.get(state, ErrorType.VOUCHER_NOT_REDEEMABLE)
     assert refused.error_type is expected
-    assert (await stellr.world(FIRST_PIN, event)).status == 409
+    assert (await stellr.control("POST", "/vouchers/events", {"code": FIRST_PIN, "event": event})).status == 409
 
 
 async def test_a_voucher_expires_by_the_clock(stellr: Pair) -> None:
@@ -253,7 +244,7 @@ async def test_a_part_of_a_voucher_cannot_be_redeemed(stellr: Pair) -> None:
 async def test_a_voucher_sold_elsewhere_can_be_redeemed_and_is_in_the_file(stellr: Pair) -> None:
     await stellr.control("POST", "/vouchers", {"code": "400400500600", "valueCents": 10_000})
     assert isinstance(await stellr.connector.redeem(a_redemption("400400500600"), stellr.call()), Approved)
-    statement = read_statement(*await stellr.recon(today(stellr)))
+    statement = read_statement(*await stellr.recon(await stellr.today()))
     assert [(row.type, row.request_id) for row in statement.rows] == [("REDEEM", R2)]
     assert statement.is_whole
 
@@ -261,15 +252,8 @@ async def test_a_voucher_sold_elsewhere_can_be_redeemed_and_is_in_the_file(stell
 # 3: nothing was sent
 
 
-async def _never(_heard: object, _writer: asyncio.StreamWriter) -> bool:
-    return False
-
-
 async def test_3_a_provider_that_cannot_be_reached_is_not_sent(stellr: Pair) -> None:
-    async with raw_server(_never) as server:
-        stopped = server.url
-    for address in (stopped, "https://no-such-host.invalid", stellr.simulator.url.replace("http:", "https:")):
-        connector = stellr.with_settings(base_url=address, connect_timeout_ms=500)
+    async for connector in unreachable(stellr):
         for op in ("provision", "redeem", "lookup"):
             outcome = await _ask(stellr, op, connector)
             assert isinstance(outcome, NotSent)
@@ -286,14 +270,14 @@ async def test_4_5_and_9_a_cut_sale_is_unknown_for_ever_and_never_two_vouchers(s
     connector = stellr.impatient()
     await stellr.fault(kind, op="provision", params={"ms": 60_000})
     assert isinstance(await connector.provision(a_sale(), stellr.call()), OutcomeUnknown)
-    settled = status_order(sent_ms_ago=10**9)
+    settled = status_order(sent_ms_ago=SETTLED)
     assert isinstance(await connector.status(settled, stellr.call()), OutcomeUnknown)
     assert isinstance(await connector.retry(a_sale(), stellr.call()), OutcomeUnknown)
     assert len(await stellr.journal()) == 1
     await stellr.advance(60_000)
     sold_once = kind in ("drop_after", "hang_after", "rst_after", "late_processing", "malformed", "truncate")
     assert (await stellr.state())["vouchers"] == sold_once
-    statement = read_statement(*await stellr.recon(today(stellr)))
+    statement = read_statement(*await stellr.recon(await stellr.today()))
     assert [row.request_id for row in statement.rows] == [R1] * sold_once
     # Somebody forces the same request through: one voucher at most, whatever happened to the first.
     await connector.provision(a_sale(), stellr.call())
@@ -308,7 +292,7 @@ async def test_4_5_and_9_hold_for_redemptions(stellr: Pair, kind: str) -> None:
     assert isinstance(await connector.redeem(a_redemption(), stellr.call()), OutcomeUnknown)
     await stellr.advance(60_000)
     await connector.redeem(a_redemption(), stellr.call())
-    statement = read_statement(*await stellr.recon(today(stellr)))
+    statement = read_statement(*await stellr.recon(await stellr.today()))
     assert [row.request_id for row in statement.rows] == [R1, R2]
 
 
@@ -438,6 +422,6 @@ async def test_many_sales_at_once_are_each_their_own(stellr: Pair) -> None:
     outcomes = await asyncio.gather(*(stellr.connector.provision(order, stellr.call()) for order in orders))
     codes = {voucher_of(outcome).code for outcome in outcomes}
     assert len(codes) == 50
-    statement = read_statement(*await stellr.recon(today(stellr)))
+    statement = read_statement(*await stellr.recon(await stellr.today()))
     assert statement.is_whole
     assert statement.total_cents == 500_000

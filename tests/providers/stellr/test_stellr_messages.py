@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from providers.provider_support import R1, R2, STORE, Heard, an_id, raw_server
+from providers.pair_support import Pair
+from providers.provider_support import R1, R2, SAMPLE_TIME, STORE, Heard, an_id, raw_server
 from providers.stellr.stellr_support import (
     ALREADY_REDEEMED,
     FIRST_PIN,
@@ -12,15 +13,12 @@ from providers.stellr.stellr_support import (
     FIRST_TRANSACTION,
     PURCHASE,
     PURCHASED,
-    SAMPLE_TIME,
     a_redemption,
     a_sale,
     raw,
     result_code,
     sold,
-    today,
 )
-from providers.xml_support import Pair
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import LookupOrder
 from voucherswitch.message.outcomes import Approved, Declined, NotSent
@@ -47,7 +45,7 @@ async def test_the_connector_sends_the_samples_head_and_body() -> None:
     async with raw_server(behave) as server:
         settings = {"base_url": server.url, "terminal_id": "T0000042", "channel_id": "VSW", "default_outlet": "S001"}
         connector = connect("stellr", settings | {"password": "example-stellr-password"})
-        pair = Pair("stellr", None, connector, connect, settings)  # type: ignore[arg-type]
+        pair = Pair(None, connector, connect, settings)  # type: ignore[arg-type]
         outcome = await connector.provision(a_sale(), pair.call())
         await connector.close()
     heard = server.heard[0]
@@ -72,7 +70,7 @@ async def test_the_connector_sends_the_samples_head_and_body() -> None:
 
 
 async def test_the_simulator_answers_the_sample_byte_for_byte(stellr: Pair) -> None:
-    await stellr.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await stellr.at(SAMPLE_TIME)
     answer = await raw(stellr, PURCHASE)
     assert (answer.status, answer.body) == (200, PURCHASED)
     assert answer.headers["content-type"] == "application/xml; charset=UTF-8"
@@ -163,7 +161,7 @@ async def test_control_characters_are_refused_before_sending(stellr: Pair) -> No
 async def test_markup_in_a_field_stays_text(stellr: Pair) -> None:
     store = Store(merchant_id=STORE.merchant_id, terminal_id="<T&'\"]]>")
     await sold(stellr, store=store)
-    _, content = await stellr.recon(today(stellr))
+    _, content = await stellr.recon(await stellr.today())
     assert b"<T&'\"]]>" in content
 
 
@@ -272,7 +270,7 @@ async def test_pins_and_serials_count_up_from_the_samples(stellr: Pair) -> None:
 
 
 async def test_the_echo_tells_the_simulators_time(stellr: Pair) -> None:
-    await stellr.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await stellr.at(SAMPLE_TIME)
     start = PURCHASE.split(b"\n<ProductCode>")[0].replace(b"<PurchaseRequest", b"<EchoRequest")
     answer = await raw(stellr, start + b"</EchoRequest>")
     assert b"<ServerDateTime>20260302141516</ServerDateTime></EchoResponse>" in answer.body

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.provider_support import R1, R2, until
-from providers.stellr.stellr_support import FIRST_PIN, SAMPLE_TIME, a_redemption, sold
-from providers.xml_support import Pair
+from providers.pair_support import Pair
+from providers.provider_support import R1, R2, SAMPLE_TIME, until
+from providers.stellr.stellr_support import FIRST_PIN, a_redemption, sold
 from voucherswitch.message.outcomes import Approved
 from voucherswitch.providers.contract.statements import BadLine, RowType, Statement, StatementRow
 from voucherswitch.providers.stellr.simulator import start
@@ -52,14 +52,14 @@ def test_the_sample_is_read() -> None:
 
 
 async def test_18_the_simulator_writes_the_sample_byte_for_byte(stellr: Pair) -> None:
-    await stellr.control("POST", "/clock", {"now": SAMPLE_TIME.replace(":16+", ":17+")})
+    await stellr.at(SAMPLE_TIME.replace(":16+", ":17+"))
     await sold(stellr)
     assert await stellr.recon("2026-03-02") == (NAME, SAMPLE)
     assert FIRST_PIN.encode() not in SAMPLE
 
 
 async def test_18_what_happened_is_what_is_read(stellr: Pair) -> None:
-    await stellr.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await stellr.at(SAMPLE_TIME)
     await sold(stellr)
     await sold(stellr, request_id="b", product="STORE001", amount_cents=123_456)
     assert isinstance(await stellr.connector.redeem(a_redemption(), stellr.call()), Approved)
@@ -89,7 +89,7 @@ async def test_18_every_file_fault_is_seen(
     stellr: Pair, fault: str, rows: list[str], bad: list[BadLine], problems: list[str]
 ) -> None:
     """A row that is missing, extra or wrong agrees with its trailer: matching finds it, so it must be read as it is."""
-    await stellr.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await stellr.at(SAMPLE_TIME)
     await sold(stellr)
     await stellr.connector.redeem(a_redemption(), stellr.call())
     statement = read_statement(*await stellr.recon("2026-03-02", fault=fault))
@@ -100,7 +100,7 @@ async def test_18_every_file_fault_is_seen(
 
 
 async def test_18_a_cut_file_is_seen_and_a_late_one_is_not_there(stellr: Pair) -> None:
-    await stellr.control("POST", "/clock", {"now": SAMPLE_TIME})
+    await stellr.at(SAMPLE_TIME)
     await sold(stellr)
     statement = read_statement(*await stellr.recon("2026-03-02", fault="truncated"))
     assert statement.problems == (

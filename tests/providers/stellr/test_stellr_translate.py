@@ -7,13 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from providers.provider_support import R1, R2
+from providers.provider_support import R1, R2, is_bad_answer, voucher_of
 from providers.stellr.stellr_support import FIRST_PIN, FIRST_SERIAL, PURCHASED, a_redemption, a_sale
-from providers.xml_support import voucher_of
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import LookupOrder
 from voucherswitch.message.outcomes import Approved, Declined, NotSent, Outcome, OutcomeUnknown
-from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.answers import Rules
 from voucherswitch.providers.contract.transport.http import HttpAnswer
 from voucherswitch.providers.stellr import translate
@@ -46,10 +44,6 @@ def enquired(body: bytes, order: LookupOrder | None = None) -> Outcome:
 
 def redeemed(body: bytes) -> Outcome:
     return translate.from_redeem(HttpAnswer(200, body), a_redemption(refs={"Serial": FIRST_SERIAL}), RULES)
-
-
-def is_bad(outcome: object) -> bool:
-    return isinstance(outcome, OutcomeUnknown) and outcome.alert == BAD_ANSWER
 
 
 def test_the_answers_of_these_tests_are_good() -> None:
@@ -95,7 +89,7 @@ def test_the_answers_of_these_tests_are_good() -> None:
 )
 def test_a_sale_that_lacks_anything_is_a_bad_answer(old: bytes, new: bytes) -> None:
     assert old in PURCHASED
-    assert is_bad(purchased(PURCHASED.replace(old, new)))
+    assert is_bad_answer(purchased(PURCHASED.replace(old, new)))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +110,7 @@ def test_a_sale_that_lacks_anything_is_a_bad_answer(old: bytes, new: bytes) -> N
     ],
 )
 def test_what_is_no_answer_is_a_bad_answer(body: bytes) -> None:
-    assert is_bad(purchased(body))
+    assert is_bad_answer(purchased(body))
 
 
 def test_space_around_values_and_unknown_elements_are_ignored() -> None:
@@ -133,8 +127,8 @@ def test_a_pin_wins_over_a_link() -> None:
 
 def test_a_refusal_about_another_request_proves_nothing_about_ours() -> None:
     body = b"<PurchaseResponse><ResultCode>101</ResultCode><RequestId>%b</RequestId></PurchaseResponse>"
-    assert is_bad(purchased(body % R2.encode()))
-    assert not is_bad(purchased(body % R1.encode()))
+    assert is_bad_answer(purchased(body % R2.encode()))
+    assert not is_bad_answer(purchased(body % R1.encode()))
 
 
 def test_a_refusal_quotes_no_pin() -> None:
@@ -156,14 +150,14 @@ def test_a_refusal_quotes_no_pin() -> None:
     ],
 )
 def test_an_enquiry_that_lacks_anything_is_a_bad_answer(old: bytes, new: bytes) -> None:
-    assert is_bad(enquired(ENQUIRED.replace(old, new)))
+    assert is_bad_answer(enquired(ENQUIRED.replace(old, new)))
 
 
 def test_an_answer_about_another_voucher_is_a_bad_answer() -> None:
     other = "700000000002"
-    assert is_bad(enquired(ENQUIRED, LookupOrder(serial_number=other)))
-    assert is_bad(enquired(ENQUIRED, LookupOrder(voucher_code=FIRST_PIN, refs={"Serial": other})))
-    assert is_bad(redeemed(REDEEMED.replace(FIRST_SERIAL.encode(), other.encode())))
+    assert is_bad_answer(enquired(ENQUIRED, LookupOrder(serial_number=other)))
+    assert is_bad_answer(enquired(ENQUIRED, LookupOrder(voucher_code=FIRST_PIN, refs={"Serial": other})))
+    assert is_bad_answer(redeemed(REDEEMED.replace(FIRST_SERIAL.encode(), other.encode())))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +171,7 @@ def test_an_answer_about_another_voucher_is_a_bad_answer() -> None:
     ],
 )
 def test_a_redemption_that_lacks_anything_is_a_bad_answer(old: bytes, new: bytes) -> None:
-    assert is_bad(redeemed(REDEEMED.replace(old, new)))
+    assert is_bad_answer(redeemed(REDEEMED.replace(old, new)))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +186,7 @@ def test_a_redemption_that_lacks_anything_is_a_bad_answer(old: bytes, new: bytes
 )
 def test_a_product_list_that_cannot_be_read_is_none(old: bytes, new: bytes) -> None:
     assert isinstance(translate.from_products(HttpAnswer(200, PRODUCTS), R1, RULES), tuple)
-    assert is_bad(translate.from_products(HttpAnswer(200, PRODUCTS.replace(old, new)), R1, RULES))
+    assert is_bad_answer(translate.from_products(HttpAnswer(200, PRODUCTS.replace(old, new)), R1, RULES))
 
 
 def _read_all(body: bytes) -> None:

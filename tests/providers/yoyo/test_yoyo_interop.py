@@ -4,13 +4,12 @@ Check 2 is also in test_yoyo_messages.py, 18 in test_yoyo_statement.py; 16 needs
 runs at the end of every test that uses the `yoyo` fixture.
 """
 
-import asyncio
 from typing import Any
 
 import pytest
 
-from providers.pair_support import Pair
-from providers.provider_support import A1, R1, R2, an_id, raw_server
+from providers.pair_support import Pair, a_stopped_server, left_behind, unreachable
+from providers.provider_support import A1, R1, R2, SAMPLE_TIME, SETTLED, an_id
 from providers.yoyo.yoyo_support import (
     CODE,
     CVS_HEADERS,
@@ -18,8 +17,6 @@ from providers.yoyo.yoyo_support import (
     ISSUE_BODY,
     ITEM_REFS,
     POS_HEADERS,
-    SAMPLE_TIME,
-    SETTLED,
     TRANSACTION_ANSWER,
     TRANSACTION_BODY,
     VOUCHER,
@@ -147,15 +144,8 @@ async def test_2_credentials_with_one_byte_changed_are_refused(yoyo: Pair, name:
 # 3: nothing was sent
 
 
-async def _never(_heard: object, _writer: asyncio.StreamWriter) -> bool:
-    return False
-
-
 async def test_3_a_provider_that_cannot_be_reached_is_not_sent(yoyo: Pair) -> None:
-    async with raw_server(_never) as server:
-        stopped = server.url
-    for address in (stopped, "https://no-such-host.invalid", yoyo.simulator.url.replace("http:", "https:")):
-        connector = yoyo.with_settings(base_url=address, connect_timeout_ms=500)
+    async for connector in unreachable(yoyo):
         for outcome in (
             await connector.provision(provision_order(), yoyo.call()),
             await connector.redeem(redeem_order(), yoyo.call()),
@@ -178,8 +168,7 @@ async def test_3_a_provider_that_cannot_be_reached_is_not_sent(yoyo: Pair) -> No
 
 
 async def test_3_the_two_apis_may_be_at_two_addresses(yoyo: Pair) -> None:
-    async with raw_server(_never) as server:
-        stopped = server.url
+    stopped = await a_stopped_server()
     here = yoyo.with_settings(base_url=stopped, pos_base_url=yoyo.simulator.url, connect_timeout_ms=500)
     await sold(yoyo)
     assert isinstance(await here.provision(provision_order(request_id=an_id(1)), yoyo.call()), NotSent)
@@ -488,13 +477,8 @@ async def test_19_no_code_in_any_leg_outcome_or_file(yoyo: Pair, capfd: pytest.C
         await connector.lookup(lookup_order(), yoyo.call()),
         await connector.redeem(redeem_order("9" * 12), yoyo.call()),
     ]
-    day = (await yoyo.control("POST", "/clock", {"advanceMs": 0})).json["now"][:10]
-    file = (await yoyo.control("GET", "/recon", date=day)).body.decode()
-    printed = capfd.readouterr()
-    kept = [repr(one) for one in outcomes if not isinstance(one, Approved)]
-    texts = [*kept, *(repr(leg) for leg in yoyo.legs), str(await yoyo.journal()), file, printed.out, printed.err]
-    codes = {item.code for item in yoyo.simulator.provider.book} | {"9" * 12}  # type: ignore[attr-defined]
-    assert [code for code in codes if any(code in text for text in texts)] == []
+    texts = await left_behind(yoyo, outcomes, capfd)
+    assert [code for code in {*yoyo.codes, "9" * 12} if any(code in text for text in texts)] == []
     assert any('"wicode":"***"' in (leg.response or "") for leg in yoyo.legs)
     assert any('"token":{"id":"***"' in leg.request for leg in yoyo.legs)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from providers.provider_support import R1, R2, STORE, Heard, raw_server
+from providers.provider_support import R1, R2, STORE, Heard, answer, raw_server
 from providers.yoyo.yoyo_support import (
     CODE,
     CVS_HEADERS,
@@ -107,10 +107,6 @@ ADVICES: dict[tuple[Told, str], tuple[type, type]] = {
     (Told.FINALISE, "2120"): (Pending, Pending),
     (Told.FINALISE, "7777"): (Pending, Pending),
 }
-
-
-def answer(body: object, status: int = 200) -> HttpAnswer:
-    return HttpAnswer(status, body if isinstance(body, bytes) else msgspec.json.encode(body))
 
 
 def result(code: object, **more: Any) -> HttpAnswer:

@@ -142,7 +142,7 @@ async def test_a_seeded_voucher_can_be_used_and_is_in_no_file(yoyo: Pair) -> Non
     body = TRANSACTION_BODY.replace(CODE.encode(), b"7654321").replace(b":10000", b":3000")
     assert (await pos(yoyo, "/transaction", body)).json["responseCode"] == "-1"
     assert (await yoyo.state(reference=R2))["code"] == "7654321"
-    day = (await yoyo.control("POST", "/clock", {"advanceMs": 0})).json["now"][:10]
+    day = await yoyo.today()
     assert b"#rows\t0\t0" in (await yoyo.control("GET", "/recon", date=day)).body
 
 

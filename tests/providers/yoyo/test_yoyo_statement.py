@@ -7,17 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.pair_support import Pair
-from providers.provider_support import R1, R2, an_id
-from providers.yoyo.yoyo_support import (
-    CODE,
-    SAMPLE_TIME,
-    advice_order,
-    coupon_order,
-    provision_order,
-    redeem_order,
-    redeemed,
-    sold,
-)
+from providers.provider_support import R1, R2, SAMPLE_TIME, an_id
+from providers.yoyo.yoyo_support import CODE, advice_order, coupon_order, provision_order, redeem_order, redeemed, sold
 from voucherswitch.message.outcomes import Acknowledged
 from voucherswitch.providers.contract.simulator.recon import FILE_FAULTS
 from voucherswitch.providers.contract.statements import BadLine, RowType, Statement, StatementRow

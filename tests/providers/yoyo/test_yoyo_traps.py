@@ -7,12 +7,11 @@ import msgspec
 import pytest
 
 from providers.pair_support import Pair
-from providers.provider_support import R1, R2, STORE, Heard, an_id, raw_server
+from providers.provider_support import R1, R2, SETTLED, STORE, Heard, an_id, raw_server
 from providers.yoyo.yoyo_support import (
     CODE,
     ISSUE_ANSWER,
     ITEM_REFS,
-    SETTLED,
     TRANSACTION_ANSWER,
     advice_order,
     coupon_order,
@@ -289,7 +288,7 @@ async def test_2107_before_processing_is_the_same_doubt(yoyo: Pair) -> None:
 
 async def test_a_partial_redemption_is_reversed_before_it_is_declined(yoyo: Pair) -> None:
     await sold(yoyo)
-    await yoyo.control("POST", "/profile", {"partial": True})
+    await yoyo.profile(partial=True)
     outcome = await yoyo.connector.redeem(redeem_order(amount_cents=15_000), yoyo.call())
     assert outcome == Declined(ErrorType.INSUFFICIENT_FUNDS, provider_message=ONLY_A_PART)
     assert await wire_ops(yoyo) == ["POST /giftcards", "POST /transaction", "POST /advise"]
@@ -308,7 +307,7 @@ async def test_a_coupon_that_covers_a_part_is_given_back(yoyo: Pair) -> None:
 async def test_a_partial_redemption_whose_reversal_is_lost_is_a_doubt(yoyo: Pair, kind: str) -> None:
     """A decline would leave the customer without the voucher's value and without the goods."""
     await sold(yoyo)
-    await yoyo.control("POST", "/profile", {"partial": True})
+    await yoyo.profile(partial=True)
     connector = yoyo.with_settings(read_timeout_ms=1_000)
     await yoyo.fault(kind, op="reverseRedeem", params={"code": "8804"})
     outcome = await connector.redeem(redeem_order(amount_cents=15_000), yoyo.call())
@@ -325,7 +324,7 @@ async def test_a_partial_redemption_whose_reversal_is_lost_is_a_doubt(yoyo: Pair
 
 async def test_the_reversal_of_a_part_obeys_the_deadline(yoyo: Pair) -> None:
     await sold(yoyo)
-    await yoyo.control("POST", "/profile", {"partial": True})
+    await yoyo.profile(partial=True)
     await yoyo.fault("hang_before", op="reverseRedeem")
     started = time.monotonic()
     outcome = await yoyo.connector.redeem(redeem_order(amount_cents=15_000), yoyo.call(deadline_s=0.4))
@@ -335,7 +334,7 @@ async def test_the_reversal_of_a_part_obeys_the_deadline(yoyo: Pair) -> None:
 
 async def test_a_part_may_be_taken_where_that_is_allowed(yoyo: Pair) -> None:
     await sold(yoyo)
-    await yoyo.control("POST", "/profile", {"partial": True})
+    await yoyo.profile(partial=True)
     connector = yoyo.with_settings(allow_partial=True)
     outcome = await connector.redeem(redeem_order(amount_cents=15_000), yoyo.call())
     assert isinstance(outcome, Approved)
@@ -370,7 +369,7 @@ async def test_the_balance_is_not_asked_for_where_that_is_switched_off(yoyo: Pai
 
 
 async def test_zero_padded_codes_mean_the_same(yoyo: Pair) -> None:
-    await yoyo.control("POST", "/profile", {"zeroPadded": True})
+    await yoyo.profile(zeroPadded=True)
     outcome = await yoyo.connector.redeem(redeem_order("9" * 12), yoyo.call())
     assert outcome == Declined(ErrorType.INVALID_VOUCHER, "2120", "Invalid token")
     assert '"responseCode":"02120"' in (yoyo.legs[-1].response or "")

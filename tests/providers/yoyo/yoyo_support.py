@@ -16,9 +16,7 @@ from voucherswitch.providers.contract.answers import Rules
 from voucherswitch.providers.contract.kit import Reachable
 from voucherswitch.providers.yoyo.simulator import CREDENTIALS
 
-SAMPLE_TIME = "2026-03-02T14:15:16+02:00"
 CODE = "410020030040"
-SETTLED = 10**9
 RULES = Rules(re.compile(r"[0-9]{7,16}"), {}, settle_ms=30_000)
 
 CVS_HEADERS = {"apiId": "sim-api", "apiPassword": "example-cvs-password"}
