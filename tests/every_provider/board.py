@@ -100,7 +100,11 @@ class Provider:
     async def age(self, request_id: str, by: timedelta) -> None:
         """Let a request have been sent longer ago: in the journal, and on the provider's clock."""
         await self._switch.pool.execute(
-            "UPDATE transaction SET opened_at = opened_at - $2::interval WHERE request_id = $1", request_id, by
+            """UPDATE transaction SET opened_at = opened_at - $2::interval, call_until = call_until - $2::interval,
+                                      call_ended_at = call_ended_at - $2::interval
+                WHERE request_id = $1""",
+            request_id,
+            by,
         )
         await self.control.advance(int(by.total_seconds() * 1000))
 

@@ -89,7 +89,7 @@ class Journal:
                 request_id,
                 (request_id, opening.originator_id, opening.single, opening.receiver_id, opening.product_id,
                  opening.provider_id, opening.provider_product, opening.store.merchant_id, opening.store.terminal_id,
-                 opening.amount_cents, opening.currency, sealed, token, opening.call_ms),
+                 opening.store.operator_id, opening.amount_cents, opening.currency, sealed, token, opening.call_ms),
             )  # fmt: skip
         else:
             records = await self._open_movement(opening, sealed, token)
@@ -107,8 +107,9 @@ class Journal:
                 opening.request_id,
                 (opening.request_id, opening.generation, int(opening.kind), opening.originator_id, opening.single,
                  opening.receiver_id, opening.provider_id, opening.provider_product, opening.store.merchant_id,
-                 opening.store.terminal_id, opening.amount_cents, opening.currency, opening.fingerprint, sealed, token,
-                 opening.call_ms, opening.redemption_id, opening.redemption_generation, opening.voucher_states),
+                 opening.store.terminal_id, opening.store.operator_id, opening.amount_cents, opening.currency,
+                 opening.fingerprint, sealed, token, opening.call_ms, opening.redemption_id,
+                 opening.redemption_generation, opening.voucher_states),
             )  # fmt: skip
         except asyncpg.UniqueViolationError:
             return ()
@@ -147,10 +148,13 @@ class Journal:
         """Take the right to ask the provider again about an UNKNOWN record. False: somebody else is asking."""
         return bool(await self._claim_calls.send(record.request_id, (record.request_id, record.generation, call_ms)))
 
-    async def end_call(self, entry: Entry, alert: str | None, legs: list[Leg]) -> None:
-        """Give that right back when the answer decided nothing; keep the trace."""
+    async def end_call(
+        self, entry: Entry, alert: str | None, legs: list[Leg], refs: dict[str, str] | None = None
+    ) -> None:
+        """Give that right back when the answer decided nothing; keep the trace, and what it takes to ask again."""
         key = entry.request_id
-        await self._end_calls.send(key, (key, entry.generation, alert), (rows.leg_rows(key, entry.generation, legs),))
+        values = (key, entry.generation, alert, _json(refs) if refs else None)
+        await self._end_calls.send(key, values, (rows.leg_rows(key, entry.generation, legs),))
 
     async def record_legs(self, request_id: UUID, generation: int, legs: list[Leg]) -> None:
         """Keep the trace of a message that changes no record; one that cannot be written changes no answer."""

@@ -13,8 +13,9 @@ from voucherswitch.message.states import AdviceKind, AdviceState, Kind, State, V
 class Record(Struct, kw_only=True):
     """One row of `transaction`: the newest generation of its id.
 
-    `age_ms` counts from `opened_at` by the database's clock, which all workers share; it is below 0 when that was set
-    back. It is told only of a record that was read by its id.
+    `age_ms` counts from `opened_at`, `settled_ms` from the end of the last call, by the database's clock, which all
+    workers share; below 0 when that was set back, or while the call may still be running. Both are told only of a
+    record that was read by its id.
     """
 
     request_id: UUID
@@ -49,6 +50,7 @@ class Record(Struct, kw_only=True):
     opening: int
     opened_at: datetime
     age_ms: int
+    settled_ms: int
     changed_at: datetime
     call_running: bool
     confirmed_by_switch: bool

@@ -104,6 +104,7 @@ def record(row: asyncpg.Record) -> Record:
         opening=row["opening"],
         opened_at=row["opened_at"],
         age_ms=row["age_ms"],
+        settled_ms=row["settled_ms"],
         changed_at=row["changed_at"],
         call_running=bool(row["call_running"]),
         confirmed_by_switch=bool(row["by_switch"]),

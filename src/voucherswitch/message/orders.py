@@ -17,8 +17,9 @@ class ProvisionOrder(Struct, frozen=True):
     """Issue one voucher. `product` is the provider's own product reference, taken from the route.
 
     `sent_ms_ago` counts from the first message of this request; 0 in the first. A retry asks by it whether the provider
-    still knows that message (replay window). `settled_ms_ago` counts from the end of the last call, when the last byte can
-    have left: "not found" is proof only after that (settle rule, B.1). Below 0: the clock was set back, and nobody knows.
+    still knows that message (replay window). `settled_ms_ago` counts from the end of the last call, when the last byte
+    can have left: "not found" is proof only after that (settle rule, B.1). Below 0: the clock was set back, and nobody
+    knows.
     """
 
     request_id: str
@@ -71,7 +72,8 @@ class RefundOrder(Struct, frozen=True):
 
 
 class StatusOrder(Struct, frozen=True):
-    """Ask what became of an earlier request. `sent_ms_ago` counts from its last byte (settle rule, B.1).
+    """Ask what became of an earlier request. `sent_ms_ago` counts from the end of its last call, when the last byte can
+    have left (settle rule, B.1).
 
     `product`, `store`, `msisdn` and `voucher_code` are those of the request, where the switch has them: some providers
     find it by nothing else.
@@ -91,8 +93,8 @@ class AdviceOrder(Struct, frozen=True):
     """Tell the provider that a request stands (confirmation) or is undone (reversal).
 
     `request_id` is the advised request's; every repeat carries the same `advice_id`. `amount_cents` is None for a full
-    advice. `sent_ms_ago` counts from the original request. `refs` are those of its approval, empty when its outcome is
-    unknown; `product` and `store` are always there.
+    advice. `sent_ms_ago` counts from the end of the original request's last call. `refs` are those of its approval or
+    of its unknown outcome, empty when the worker died over it; `product` and `store` are always there.
     """
 
     advice_id: str

@@ -35,6 +35,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     kind: AdviceKind
     request_kind: Kind
     provider_id: str
+    by_switch: bool
     attempts: int
     order: AdviceOrder
 
@@ -68,9 +69,9 @@ def claimed_from(row: asyncpg.Record, journal: Journal) -> Claimed:
         voucher_code=code,
         serial_number=row["voucher_serial"],
         refs=refs(row["refs"]),
-        sent_ms_ago=row["age_ms"],
+        sent_ms_ago=row["settled_ms"],
         product=row["provider_product"],
-        store=None if row["merchant_id"] is None else Store(row["merchant_id"], row["terminal_id"]),
+        store=_store(row),
     )
     return Claimed(
         request_id=row["request_id"],
@@ -79,9 +80,16 @@ def claimed_from(row: asyncpg.Record, journal: Journal) -> Claimed:
         kind=AdviceKind(row["kind"]),
         request_kind=Kind(row["request_kind"]),
         provider_id=row["provider_id"],
+        by_switch=row["by_switch"],
         attempts=row["attempts"],
         order=order,
     )
+
+
+def _store(row: asyncpg.Record) -> Store | None:
+    if row["merchant_id"] is None:
+        return None
+    return Store(row["merchant_id"], row["terminal_id"], row["operator_id"])
 
 
 async def attempt(claimed: Claimed, providers: ProviderPool, deadline_s: float) -> Attempt:
@@ -97,7 +105,11 @@ async def attempt(claimed: Claimed, providers: ProviderPool, deadline_s: float) 
 async def _attempt(claimed: Claimed, providers: ProviderPool, deadline_s: float, trace: Trace) -> Attempt:
     can = providers.capabilities.get(claimed.provider_id)
     if can is not None and not can.advice(claimed.request_kind, claimed.kind).sends:
-        return Attempt(claimed, Acknowledged(), consumed=True, legs=[])
+        if claimed.by_switch:
+            return Attempt(claimed, Acknowledged(), consumed=True, legs=[])
+        # It was accepted to be sent, and the settings have changed since: not ours to call it done.
+        refused = Refused(provider_message="its settings now say that the provider takes no such advice")
+        return Attempt(claimed, refused, consumed=False, legs=[])
     try:
         async with providers.use(claimed.provider_id) as connector:
             if connector is None:

@@ -152,7 +152,8 @@ def _voucher_change(advice: Advice, record: Record, can: Capabilities | None) ->
         return change_on_reversal(record.kind, record.state)
     if record.fingerprint is None:
         return NO_CHANGE
-    partial = can is not None and can.partial_redeem and bool(record.balance_cents)
+    # A balance that the provider did not tell is not nothing: it will say no when there is nothing.
+    partial = can is not None and can.partial_redeem and record.balance_cents != 0
     return change_on_confirmation(record.kind, balance_left=partial)
 
 

@@ -43,7 +43,8 @@ def approval(
         closing.owed = owed(AdviceKind.REVERSAL, kind, sent.provider_id, can, reason=ReversalReason.TIMEOUT)
         return closing
     closing.to = State.CONFIRMED
-    partial = can is not None and can.partial_redeem and bool(outcome.balance_cents)
+    # A balance that the provider did not tell is not nothing: it will say no when there is nothing.
+    partial = can is not None and can.partial_redeem and outcome.balance_cents != 0
     closing.voucher = change_on_approval(kind, single=True, balance_left=partial)
     delay_ms = sent.exchange.originator.confirm_delay_s * 1000
     closing.owed = owed(AdviceKind.CONFIRMATION, kind, sent.provider_id, can, delay_ms=delay_ms)

@@ -21,7 +21,7 @@ from voucherswitch.switch.lifecycle import DUPLICATE_ELSEWHERE, Answer, Message,
 from voucherswitch.switch.positions import position, reversed_detail
 from voucherswitch.switch.provision import provision
 from voucherswitch.switch.requests import Provision
-from voucherswitch.switch.sending import Timeout, apply_late, ask, finish, outcome_open
+from voucherswitch.switch.sending import Timeout, apply_late, ask, finish, outcome_open, refs_of
 from voucherswitch.switch.telling import STILL_UNKNOWN, reply_from_record, unknown
 from voucherswitch.switch.waiting import wait_decided
 
@@ -79,14 +79,12 @@ async def _ask_again(request: Provision, record: Record, exchange: Exchange, dep
     can = deps.providers.capabilities.get(provider_id)
     if can is not None and not can.retry.sends:
         raise Refused(_no_retries(exchange.originator.provision_decline_status))
+    sent = _describe(request, record, exchange, deps)
     if not await deps.journal.claim_call(record, left_ms(limits.call)):
         decided = await wait_decided(deps.journal, request.request_id, limits.answer, while_unknown=True)
         return await _repeat(deps, decided, exchange)
 
-    sent = _describe(request, record, exchange, deps)
-    order = _order(request, record)
-
-    asked = _Asked(order)
+    asked = _Asked(_order(request, record))
     try:
         outcome = await ask(deps, provider_id, asked.send, exchange.trace, limits)
     except Timeout as timeout:
@@ -131,14 +129,14 @@ async def apply_late_retry(deps: Deps, sent: Sent, asked: _Asked, call: asyncio.
     if asked.decides(outcome):
         await apply_late(deps, sent, call)
         return
-    alert = outcome.alert if isinstance(outcome, NotSent | OutcomeUnknown) else None
-    await deps.journal.end_call(sent.entry, alert, sent.exchange.trace.take())
+    assert isinstance(outcome, NotSent | OutcomeUnknown)  # what decides nothing
+    await deps.journal.end_call(sent.entry, outcome.alert, sent.exchange.trace.take(), refs_of(outcome))
 
 
 async def _still_unknown(deps: Deps, sent: Sent, outcome: NotSent | OutcomeUnknown) -> Reply:
     error = unknown(outcome) if isinstance(outcome, OutcomeUnknown) else STILL_UNKNOWN
     reply = sent.exchange.renderer.refusal(RecordedRefusal(error.refusal, error.detail))
-    await deps.journal.end_call(sent.entry, outcome.alert, sent.exchange.legs(reply))
+    await deps.journal.end_call(sent.entry, outcome.alert, sent.exchange.legs(reply), refs_of(outcome))
     return reply
 
 
@@ -176,6 +174,7 @@ def _describe(request: Provision, record: Record, exchange: Exchange, deps: Deps
 
 
 def _order(request: Provision, record: Record) -> ProvisionOrder:
+    """The request again. How long its last call has been over was read before this one claimed the record."""
     return ProvisionOrder(
         request_id=str(record.request_id),
         amount_cents=record.amount_cents or 0,
@@ -186,4 +185,5 @@ def _order(request: Provision, record: Record) -> ProvisionOrder:
         msisdn=request.msisdn,
         voucher_code=request.voucher_code,
         sent_ms_ago=record.age_ms,
+        settled_ms_ago=record.settled_ms,
     )

@@ -19,6 +19,7 @@ from voucherswitch.message.outcomes import Approved, Declined, NotSent, Outcome,
 from voucherswitch.message.refusals import RecordedRefusal, Refused
 from voucherswitch.message.states import State, mask
 from voucherswitch.message.trace import Trace
+from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.connector import Call, Connector
 from voucherswitch.providers.pool import ProviderBusyError
 from voucherswitch.switch.approvals import approval
@@ -67,7 +68,7 @@ async def _call(deps: Deps, provider_id: str, send: Ask, call: Call) -> Outcome:
                     provider_message=deps.providers.faults.get(provider_id, "provider is not set up"),
                     alert="provider_settings",
                 )
-            outcome = await send(connector, call)
+            outcome = await _attempted(send, connector, call, provider_id)
     except ProviderBusyError as error:
         return NotSent(error_type=ErrorType.UPSTREAM_UNAVAILABLE, provider_message=str(error))
     if isinstance(outcome, NotSent | OutcomeUnknown) and outcome.alert is not None:
@@ -81,6 +82,15 @@ async def _call(deps: Deps, provider_id: str, send: Ask, call: Call) -> Outcome:
     return outcome
 
 
+async def _attempted(send: Ask, connector: Connector, call: Call, provider_id: str) -> Outcome:
+    """A connector raises for nothing that its peer did. One that does all the same may have sent the request."""
+    try:
+        return await send(connector, call)
+    except Exception:
+        log.exception("unexpected error in a connector", provider=provider_id)
+        return OutcomeUnknown(provider_message="our fault: the connector failed", alert=BAD_ANSWER)
+
+
 async def finish(deps: Deps, sent: Sent, outcome: Outcome) -> Reply:
     """Close the record with an outcome that came in time; returns the answer the journal holds."""
     match outcome:
@@ -91,7 +101,8 @@ async def finish(deps: Deps, sent: Sent, outcome: Outcome) -> Reply:
         case NotSent():
             return await _decline(deps, sent, not_sent(outcome), outcome.alert)
         case OutcomeUnknown():
-            return await lose(deps, sent, unknown(outcome), call_ended=True, alert=outcome.alert)
+            refs = refs_of(outcome)
+            return await lose(deps, sent, unknown(outcome), call_ended=True, alert=outcome.alert, refs=refs)
         case _:
             assert_never(outcome)
 
@@ -122,7 +133,15 @@ async def _decline(deps: Deps, sent: Sent, error: RecordedRefusal, alert: str | 
     return await overtaken(deps, sent)
 
 
-async def lose(deps: Deps, sent: Sent, error: RecordedRefusal, *, call_ended: bool, alert: str | None = None) -> Reply:
+async def lose(
+    deps: Deps,
+    sent: Sent,
+    error: RecordedRefusal,
+    *,
+    call_ended: bool,
+    alert: str | None = None,
+    refs: dict[str, str] | None = None,
+) -> Reply:
     """Answer 504 and leave the record UNKNOWN; with the call still running its late answer will be applied."""
     reply = sent.exchange.renderer.refusal(error)
     closing = Closing(
@@ -131,12 +150,18 @@ async def lose(deps: Deps, sent: Sent, error: RecordedRefusal, *, call_ended: bo
         to=State.UNKNOWN,
         error=error,
         alert=alert or OUTCOME_UNKNOWN,
+        refs=refs,
         answered_status=reply.status,
         call_ended=call_ended,
     )
     if await close(deps, closing, sent.exchange, reply):
         return reply
     return await overtaken(deps, sent)
+
+
+def refs_of(outcome: NotSent | OutcomeUnknown) -> dict[str, str] | None:
+    """What was sent and must be known to find an unknown request again; None: nothing."""
+    return outcome.refs or None if isinstance(outcome, OutcomeUnknown) else None
 
 
 @contextmanager
@@ -178,6 +203,6 @@ async def apply_late(deps: Deps, sent: Sent, call: asyncio.Task[Outcome]) -> Non
             closing = Closing(entry=sent.entry, from_states=OPEN, to=State.DECLINED, error=error, voucher=voucher)
             await deps.journal.close(closing, legs)
         case OutcomeUnknown():
-            await deps.journal.end_call(sent.entry, outcome.alert, legs)
+            await deps.journal.end_call(sent.entry, outcome.alert, legs, refs_of(outcome))
         case _:
             assert_never(outcome)

@@ -2,16 +2,17 @@
 -- Make a provision durable before a byte leaves for its provider.
 -- A key that does not come back is taken: read the record and answer by its state.
 INSERT INTO transaction (request_id, kind, state, originator_id, single, receiver_id, product_id, provider_id,
-                         provider_product, merchant_id, terminal_id, amount_cents, currency, request, opening,
-                         call_until)
+                         provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, request,
+                         opening, call_until)
 SELECT request_id, 1, 1, originator_id, single, receiver_id, product_id, provider_id,
-       provider_product, merchant_id, terminal_id, amount_cents, currency, request, opening,
+       provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, request, opening,
        clock_timestamp() + call_ms * interval '1 millisecond'
   FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::text[],
-              $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::bytea[], $13::bigint[],
-              $14::integer[])
+              $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bytea[],
+              $14::bigint[], $15::integer[])
        AS d (request_id, originator_id, single, receiver_id, product_id, provider_id,
-             provider_product, merchant_id, terminal_id, amount_cents, currency, request, opening, call_ms)
+             provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, request, opening,
+             call_ms)
 ON CONFLICT (request_id, generation) DO NOTHING
 RETURNING request_id, reference;
 
@@ -22,11 +23,11 @@ RETURNING request_id, reference;
 WITH d AS (
     SELECT *
       FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::boolean[], $6::text[], $7::text[],
-                  $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bytea[], $14::bytea[],
-                  $15::bigint[], $16::integer[], $17::uuid[], $18::smallint[], $19::integer[])
+                  $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::bytea[],
+                  $15::bytea[], $16::bigint[], $17::integer[], $18::uuid[], $19::smallint[], $20::integer[])
            AS d (request_id, generation, kind, originator_id, single, receiver_id, provider_id,
-                 provider_product, merchant_id, terminal_id, amount_cents, currency, fingerprint, request, opening,
-                 call_ms, redemption_id, redemption_generation, voucher_states)
+                 provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, fingerprint, request,
+                 opening, call_ms, redemption_id, redemption_generation, voucher_states)
 ), claimed AS (
     UPDATE voucher AS v
        SET open_id = d.request_id, open_generation = d.generation, changed_at = clock_timestamp()
@@ -41,10 +42,10 @@ WITH d AS (
        AND l.originator_id = d.originator_id
 )
 INSERT INTO transaction (request_id, generation, kind, state, originator_id, single, receiver_id, provider_id,
-                         provider_product, merchant_id, terminal_id, amount_cents, currency, fingerprint, request,
-                         opening, call_until, redemption_id, redemption_generation)
+                         provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency,
+                         fingerprint, request, opening, call_until, redemption_id, redemption_generation)
 SELECT request_id, generation, kind, 1, originator_id, single, receiver_id, provider_id,
-       provider_product, merchant_id, terminal_id, amount_cents, currency, fingerprint, request, opening,
+       provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, fingerprint, request, opening,
        clock_timestamp() + call_ms * interval '1 millisecond', redemption_id, redemption_generation
   FROM d JOIN claimed USING (request_id)
 RETURNING request_id, reference;
@@ -87,6 +88,7 @@ WITH d AS (
            confirmation_id = CASE WHEN d.to_state = 5 THEN d.advice_id ELSE t.confirmation_id END,
            reversal_id = CASE WHEN d.to_state = 6 THEN d.advice_id ELSE t.reversal_id END,
            call_until = CASE WHEN d.call_ended THEN NULL ELSE t.call_until END,
+           call_ended_at = CASE WHEN d.call_ended THEN clock_timestamp() ELSE t.call_ended_at END,
            changed_at = clock_timestamp()
       FROM d
      WHERE t.request_id = d.request_id AND t.generation = d.generation AND (d.from_states >> t.state) & 1 = 1
@@ -94,6 +96,7 @@ WITH d AS (
 ), overtaken AS (
     UPDATE transaction AS t
        SET call_until = NULL,
+           call_ended_at = clock_timestamp(),
            approved_cents = coalesce(d.approved_cents, t.approved_cents),
            fingerprint = coalesce(d.fingerprint, t.fingerprint),
            voucher_serial = coalesce(d.voucher_serial, t.voucher_serial),
@@ -165,7 +168,8 @@ SELECT request_id FROM closed;
 -- Take the right to ask the provider again about a request whose outcome is unknown, until the call's own deadline.
 -- A key that does not come back is being asked about by somebody else, or is decided.
 UPDATE transaction AS t
-   SET call_until = clock_timestamp() + d.call_ms * interval '1 millisecond', changed_at = clock_timestamp()
+   SET call_until = clock_timestamp() + d.call_ms * interval '1 millisecond', call_ended_at = NULL,
+       changed_at = clock_timestamp()
   FROM unnest($1::uuid[], $2::smallint[], $3::integer[]) AS d (request_id, generation, call_ms)
  WHERE t.request_id = d.request_id AND t.generation = d.generation AND t.state IN (1, 4)
    AND (t.call_until IS NULL OR t.call_until < clock_timestamp())
@@ -175,8 +179,9 @@ RETURNING t.request_id;
 -- Give the right back when the provider's answer decided nothing, and keep the trace.
 WITH ended AS (
     UPDATE transaction AS t
-       SET call_until = NULL, alert = coalesce(d.alert, t.alert)
-      FROM unnest($1::uuid[], $2::smallint[], $3::text[]) AS d (request_id, generation, alert)
+       SET call_until = NULL, call_ended_at = clock_timestamp(), alert = coalesce(d.alert, t.alert),
+           refs = coalesce(d.refs, t.refs)
+      FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::jsonb[]) AS d (request_id, generation, alert, refs)
      WHERE t.request_id = d.request_id AND t.generation = d.generation
     RETURNING t.request_id, t.generation, t.state
 ), released AS (
@@ -189,9 +194,9 @@ WITH ended AS (
     INSERT INTO leg (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
                      outcome, status, request, response, error)
     SELECT *
-      FROM unnest($4::uuid[], $5::smallint[], $6::uuid[], $7::smallint[], $8::text[], $9::text[],
-                  $10::timestamptz[], $11::integer[], $12::smallint[], $13::smallint[], $14::text[], $15::text[],
-                  $16::text[])
+      FROM unnest($5::uuid[], $6::smallint[], $7::uuid[], $8::smallint[], $9::text[], $10::text[],
+                  $11::timestamptz[], $12::integer[], $13::smallint[], $14::smallint[], $15::text[], $16::text[],
+                  $17::text[])
 )
 SELECT request_id FROM ended;
 
@@ -230,6 +235,7 @@ SELECT t.request_id, t.generation, t.reference, t.kind, t.state, t.has_request, 
        t.fingerprint, t.voucher_serial, t.provider_ref, t.refs, t.request, t.answer, t.error, t.alert,
        t.answered_status, t.redemption_id, t.redemption_generation, t.confirmation_id, t.reversal_id, t.opening,
        t.opened_at, (extract(epoch FROM clock_timestamp() - t.opened_at) * 1000)::bigint AS age_ms,
+       (extract(epoch FROM clock_timestamp() - coalesce(t.call_ended_at, t.call_until, t.opened_at)) * 1000)::bigint AS settled_ms,
        t.changed_at, t.call_until > clock_timestamp() AS call_running,
        own.by_switch, own.unsent
   FROM (SELECT DISTINCT unnest($1::uuid[]) AS request_id) AS d

@@ -16,6 +16,7 @@ CREATE TABLE transaction (
     provider_product      text,
     merchant_id           text,                        -- where it was asked for: providers and finance know it by these
     terminal_id           text,
+    operator_id           text,
     amount_cents          bigint,
     currency              text,
     approved_cents        bigint,
@@ -36,6 +37,7 @@ CREATE TABLE transaction (
     opening               bigint NOT NULL DEFAULT 0,   -- tells our own row from another's after a lost connection
     opened_at             timestamptz NOT NULL DEFAULT clock_timestamp(),
     call_until            timestamptz,                 -- a provider call may be running until then; NULL: none is
+    call_ended_at         timestamptz,                 -- the last call was over then; NULL: it runs, or its worker died
     changed_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (request_id, generation),
     CHECK (kind BETWEEN 1 AND 3),
