@@ -4,11 +4,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from providers.pair_support import fresh, running
 from providers.sandbox_support import Sandbox, settings_of
 from voucherswitch.providers.sandbox.connector import connect
 from voucherswitch.providers.sandbox.simulator import API_KEY, start
+
+# How long an example takes says nothing where other processes want the processor too.
+settings.register_profile("providers", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("providers")
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from providers.provider_support import Listening, listening
 from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.connector import Call
 from voucherswitch.providers.contract.settings import CommonSettings, read_settings
@@ -35,60 +36,35 @@ class HeardLine(Struct):
 Behave = Callable[[HeardLine, asyncio.StreamWriter], Awaitable[bool | None]]
 
 
-class LineServer:
-    """A TCP server that reads lines and does as it is told. Returning False ends a connection."""
+class LineServer(Listening):
+    """A server that reads lines and does as it is told."""
 
     def __init__(self) -> None:
-        self.port = 0
+        super().__init__()
         self.heard: list[HeardLine] = []
-        self.connections: list[asyncio.StreamReader] = []
-        self.ended: set[int] = set()
-
-    @property
-    def open_now(self) -> int:
-        """Connections that neither side has closed."""
-        return sum(not reader.at_eof() for n, reader in enumerate(self.connections) if n not in self.ended)
 
 
 @asynccontextmanager
 async def line_server(behave: Behave, greet: Behave | None = None, **listen: Any) -> AsyncIterator[LineServer]:
-    """Serve until the block ends. `greet` is called for each new connection, before anything is read."""
+    """Serve until the block ends; a `behave` that returns False ends its connection.
+
+    `greet` is called for each new connection, before anything is read.
+    """
     server = LineServer()
-    tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        connection, number = len(server.connections), 0
-        server.connections.append(reader)
-        try:
-            if greet is not None and await greet(HeardLine(connection, -1, b""), writer) is False:
-                return
-            while True:
-                heard = HeardLine(connection, number, (await reader.readuntil(b"\n"))[:-1])
-                server.heard.append(heard)
-                number += 1
-                if await behave(heard, writer) is False:
-                    break
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            writer.close()
-            server.ended.add(connection)
+    async def talk(connection: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = 0
+        if greet is not None and await greet(HeardLine(connection, -1, b""), writer) is False:
+            return
+        while True:
+            heard = HeardLine(connection, number, (await reader.readuntil(b"\n"))[:-1])
+            server.heard.append(heard)
+            number += 1
+            if await behave(heard, writer) is False:
+                break
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, **listen)
-    server.port = listener.sockets[0].getsockname()[1]
-    try:
+    async with listening(server, talk, **listen):
         yield server
-    finally:
-        listener.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
 
 
 def settings(**more: object) -> CommonSettings:

@@ -139,6 +139,11 @@ class Pair:
         """The operations that the simulator heard, in their order."""
         return [entry["op"] for entry in await self.journal()]
 
+    def wire_ops(self, op: str | None = None) -> list[str]:
+        """What the simulator heard, by the protocol's own names."""
+        entries = self.simulator.frame.journal._entries
+        return [entry.wire_op for entry in entries if op in (None, entry.op, entry.wire_op)]
+
     async def heard(self, op: str, times: int = 1) -> None:
         """Wait until the simulator has heard a call so often."""
         await until(lambda: len(list(self.simulator.frame.journal.listed(op, None))) >= times)

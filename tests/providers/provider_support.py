@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from voucherswitch.message.codes import ReversalReason
-from voucherswitch.message.orders import AdviceOrder, StatusOrder
+from voucherswitch.message.orders import AdviceOrder, LookupOrder, StatusOrder
 from voucherswitch.message.outcomes import Approved, OutcomeUnknown, Pending
 from voucherswitch.message.parties import Store, Voucher
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
@@ -25,6 +26,25 @@ SAMPLE_TIME = "2026-03-02T14:15:16+02:00"
 SETTLED = 10**9  # ms since a request was sent: later than any settle time or replay window
 
 IMPATIENT_MS = 300  # the read timeout of connectors that meet silence: short, but long for an answer on loopback
+
+# Faults. Kind -> whether the provider has processed the request when its client gives up; `http` where it is told to:
+CUTS: Final[Mapping[str, bool]] = MappingProxyType(
+    {
+        "drop_before": False,
+        "rst_before": False,
+        "hang_before": False,
+        "late_processing": False,
+        "drop_after": True,
+        "rst_after": True,
+        "hang_after": True,
+        "malformed": True,
+        "truncate": True,
+        "http": True,
+    }
+)
+LOST_REQUESTS: Final = ("drop_before", "rst_before", "hang_before", "late_processing")
+LOST_ANSWERS: Final = ("drop_after", "rst_after", "hang_after", "malformed", "truncate", "oversize")
+SPOILT: Final = ("malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin")
 
 
 def an_id(number: int) -> str:
@@ -83,6 +103,10 @@ def advice_order(request_id: str = R1, advice_id: str = A1, **more: Any) -> Advi
     return AdviceOrder(advice_id=advice_id, request_id=request_id, reason=ReversalReason.TIMEOUT, **more)
 
 
+def lookup_order(**name: Any) -> LookupOrder:
+    return LookupOrder(**name)
+
+
 # Answers, as the transport gives them, and outcomes
 
 
@@ -108,7 +132,8 @@ def _merged(into: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def is_bad_answer(outcome: object) -> bool:
     """The doubt that an answer leaves that nobody can read, with its alert."""
     if isinstance(outcome, OutcomeUnknown):
-        return outcome == OutcomeUnknown(provider_message=outcome.provider_message, alert=BAD_ANSWER)
+        told = OutcomeUnknown(provider_message=outcome.provider_message, alert=BAD_ANSWER, refs=outcome.refs)
+        return outcome == told
     return isinstance(outcome, Pending) and outcome.alert == BAD_ANSWER
 
 
@@ -145,12 +170,11 @@ class Heard(Struct):
 Behaviour = Callable[[Heard, asyncio.StreamWriter], Awaitable[bool | None]]
 
 
-class RawServer:
-    """A TCP server that reads requests whole and then does as it is told. Returning False ends a connection."""
+class Listening:
+    """A TCP server with what became of its connections."""
 
     def __init__(self) -> None:
         self.port = 0
-        self.heard: list[Heard] = []
         self.connections: list[asyncio.StreamReader] = []
         self.ended: set[int] = set()
 
@@ -164,9 +188,12 @@ class RawServer:
         return f"http://127.0.0.1:{self.port}"
 
 
+Talk = Callable[[int, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
 @asynccontextmanager
-async def raw_server(behave: Behaviour, **listen: Any) -> AsyncIterator[RawServer]:
-    server = RawServer()
+async def listening(server: Listening, talk: Talk, **listen: Any) -> AsyncIterator[None]:
+    """Serve until the block ends: `talk` has a connection, by its number, until it returns."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -175,16 +202,8 @@ async def raw_server(behave: Behaviour, **listen: Any) -> AsyncIterator[RawServe
         tasks.add(task)
         connection = len(server.connections)
         server.connections.append(reader)
-        count = 0
         try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                heard = Heard(connection, count, head, b"")
-                heard.body = await reader.readexactly(int(heard.header("content-length") or 0))
-                server.heard.append(heard)
-                count += 1
-                if await behave(heard, writer) is False:
-                    break
+            await talk(connection, reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         except asyncio.CancelledError:
@@ -196,13 +215,41 @@ async def raw_server(behave: Behaviour, **listen: Any) -> AsyncIterator[RawServe
     listener = await asyncio.start_server(serve, "127.0.0.1", 0, **listen)
     server.port = listener.sockets[0].getsockname()[1]
     try:
-        yield server
+        yield
     finally:
         listener.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)
+
+
+class RawServer(Listening):
+    """A server that reads requests whole and then does as it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[Heard] = []
+
+
+@asynccontextmanager
+async def raw_server(behave: Behaviour, **listen: Any) -> AsyncIterator[RawServer]:
+    """Serve until the block ends. A `behave` that returns False ends its connection."""
+    server = RawServer()
+
+    async def talk(connection: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        count = 0
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            heard = Heard(connection, count, head, b"")
+            heard.body = await reader.readexactly(int(heard.header("content-length") or 0))
+            server.heard.append(heard)
+            count += 1
+            if await behave(heard, writer) is False:
+                break
+
+    async with listening(server, talk, **listen):
+        yield server
 
 
 async def hang_up(_heard: Heard, _writer: asyncio.StreamWriter) -> bool:

@@ -40,9 +40,9 @@ def a_call(deadline_s: float = 20, advice_id: str | None = None) -> Call:
 
 
 @asynccontextmanager
-async def a_transport(url: str, **settings: object) -> AsyncIterator[HttpTransport]:
+async def a_transport(url: str, *, reuse: bool = True, **settings: object) -> AsyncIterator[HttpTransport]:
     typed = read_settings(SandboxSettings, "sandbox", {"base_url": url, "api_key": "k"} | settings)
-    transport = HttpTransport("sandbox", typed, JsonMask(), {"Authorization": "Bearer secret-key"})
+    transport = HttpTransport("sandbox", typed, JsonMask(), {"Authorization": "Bearer secret-key"}, reuse=reuse)
     try:
         yield transport
     finally:
@@ -383,6 +383,27 @@ async def test_an_idle_connection_is_given_up_after_its_time() -> None:
         await until(lambda: not server.open_now)
         await transport.send(a_call(), "p", "GET", "/x")
         assert len(server.connections) == 2
+
+
+async def test_without_reuse_every_exchange_has_a_connection_of_its_own() -> None:
+    """A provider whose answers are one behind, on a connection that it keeps, is then never a request behind."""
+    said: list[bytes] = []
+
+    async def behave(heard: Heard, writer: asyncio.StreamWriter) -> bool:
+        said.append(heard.body)
+        body = said[-2] if heard.request else said[-1]
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        return True
+
+    for reuse, answers, connections in ((True, [b"1", b"1"], 1), (False, [b"1", b"2"], 2)):
+        said.clear()
+        async with raw_server(behave) as server, a_transport(server.url, reuse=reuse) as transport:
+            results = [await transport.send(a_call(), "p", "POST", "/x", body=body) for body in (b"1", b"2")]
+            assert [result.body for result in results if isinstance(result, HttpAnswer)] == answers
+            assert len(server.connections) == connections
+            if not reuse:
+                await until(lambda: not server.open_now)
 
 
 # Recorded

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from dirty_equals import IsInt
 
+from providers.kit_support import plain
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import AdviceOrder, LookupOrder, ProvisionOrder, RedeemOrder, RefundOrder, StatusOrder
 from voucherswitch.message.outcomes import (
@@ -32,8 +33,8 @@ from voucherswitch.providers.kit.runner import Target, chosen, run
 from voucherswitch.providers.kit.stand import new_id
 from voucherswitch.providers.kit.subject import Subject, subject, subjects
 
-SANDBOX = subject("sandbox")
-EVERY = subjects()
+SANDBOX = plain(subject("sandbox"))
+EVERY = tuple(plain(one) for one in subjects())
 
 
 class Wrapped:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from providers.line_support import (
@@ -55,7 +54,6 @@ def test_two_answers_come_out_of_every_split_in_two() -> None:
         assert not reader.unfinished
 
 
-@hypothesis_settings(deadline=None)
 @given(st.lists(st.integers(0, len(TWO)), max_size=20))
 def test_two_answers_come_out_of_any_pieces(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(TWO)]
@@ -96,7 +94,6 @@ def test_bytes_without_an_end_are_bounded_whatever_they_are(filler: bytes) -> No
     assert reader.too_large
 
 
-@hypothesis_settings(deadline=None)
 @given(st.binary(max_size=2_000), st.integers(1, 50))
 def test_any_bytes_are_read_or_refused(content: bytes, size: int) -> None:
     pieces = [content[start : start + size] for start in range(0, len(content), size)]

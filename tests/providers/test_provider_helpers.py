@@ -204,3 +204,29 @@ JSON = st.recursive(
 def test_a_pin_under_a_secret_name_never_shows(around: object, name: str) -> None:
     body = msgspec.json.encode({"a": around, "b": [{name: PIN, "c": around}]})
     assert PIN not in JsonMask()(body, None)
+
+
+def test_what_is_hidden_under_one_name_is_hidden_under_every_other() -> None:
+    """A provider may write the PIN into a reference too."""
+    shown = JsonMask()(b'{"pin":"%s","reference":"TX-%s-1"}' % (PIN.encode(), PIN.encode()), "application/json")
+
+    assert shown == '{"pin":"***","reference":"TX-***-1"}'
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    ["1234567890", "1234 5678 9012", "1234.5678.9012", "12-34-56", "7KM4QX9TB2HV", "ABC2-DEF3-GHJ4-KLM5"],
+)
+def test_free_text_quotes_no_voucher(quoted: str) -> None:
+    body = msgspec.json.encode({"message": f"Voucher {quoted} was used", "amount": 1234567})
+
+    assert JsonMask()(body, None) == '{"message":"Voucher *** was used","amount":1234567}'
+
+
+@pytest.mark.parametrize("said", ["Voucher already used", "TRANSACTION_DECLINED", "HTTP 404 after 12345 ms", "R500.00"])
+def test_free_text_keeps_its_words(said: str) -> None:
+    assert JsonMask()(msgspec.json.encode({"message": said}), None) == msgspec.json.encode({"message": said}).decode()
+
+
+def test_a_telephone_number_shows_its_last_four_digits() -> None:
+    assert JsonMask()(b'{"msisdn":"27825550143"}', None) == '{"msisdn":"***0143"}'

@@ -9,8 +9,20 @@ from typing import Any
 import pytest
 
 from providers.pair_support import left_behind, unreachable
-from providers.provider_support import A1, R1, R2, R3, SETTLED, advice_order, an_id, status_order
-from providers.sandbox_support import FIRST_CODE, Sandbox, lookup_order, provision_order, redeem_order, refund_order
+from providers.provider_support import (
+    A1,
+    LOST_REQUESTS,
+    R1,
+    R2,
+    R3,
+    SETTLED,
+    SPOILT,
+    advice_order,
+    an_id,
+    lookup_order,
+    status_order,
+)
+from providers.sandbox_support import FIRST_CODE, Sandbox, provision_order, redeem_order, refund_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import (
     Acknowledged,
@@ -140,7 +152,7 @@ async def test_4_a_lost_answer_is_found_by_its_status(sandbox: Sandbox, kind: st
     assert (await sandbox.totals())["vouchers"] == 1
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "hang_before", "rst_before", "late_processing"])
+@pytest.mark.parametrize("kind", LOST_REQUESTS)
 async def test_5_a_lost_request_is_proved_only_after_the_settle_time(sandbox: Sandbox, kind: str) -> None:
     connector = sandbox.impatient()
     await sandbox.fault(kind, op="provision", params={"ms": 60_000})
@@ -228,9 +240,7 @@ async def test_8_the_listed_503_is_not_sent(sandbox: Sandbox) -> None:
 # 9: spoilt answers
 
 
-@pytest.mark.parametrize(
-    "kind", ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin"]
-)
+@pytest.mark.parametrize("kind", SPOILT)
 async def test_9_a_spoilt_answer_is_unknown_alerts_and_is_not_sent_again(sandbox: Sandbox, kind: str) -> None:
     await sandbox.fault(kind)
     outcome = await sandbox.provision()
@@ -371,8 +381,7 @@ async def test_19_no_pin_in_any_leg_outcome_or_file(sandbox: Sandbox, capfd: pyt
     """A voucher with a code and a PIN of our choice goes through every operation and every way to fail."""
     code, connector = "MY-SECRET-CODE", sandbox.connector
     outcomes: list[Any] = []
-    spoilt = ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin"]
-    for number, kind in enumerate([*spoilt, "http", "decline", "drop_after", "late"]):
+    for number, kind in enumerate([*SPOILT, "http", "decline", "drop_after", "late"]):
         chosen, params = f"{code}-{number}", {}
         if kind == "http":
             params = {"status": 422, "body": {"error": {"code": chosen, "message": f"voucher {chosen} is odd"}}}

@@ -5,8 +5,19 @@ import re
 import msgspec
 import pytest
 
-from providers.provider_support import A1, R1, R2, R3, advice_order, answer, changed, is_bad_answer, status_order
-from providers.sandbox_support import FIRST_CODE, lookup_order, provision_order, redeem_order, refund_order
+from providers.provider_support import (
+    A1,
+    R1,
+    R2,
+    R3,
+    advice_order,
+    answer,
+    changed,
+    is_bad_answer,
+    lookup_order,
+    status_order,
+)
+from providers.sandbox_support import FIRST_CODE, provision_order, redeem_order, refund_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import AdviceOrder, ProviderProduct
 from voucherswitch.message.outcomes import (

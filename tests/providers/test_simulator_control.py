@@ -7,8 +7,19 @@ from typing import Any
 
 import pytest
 
-from providers.provider_support import A1, R1, R2, R3, SAMPLE_TIME, advice_order, an_id, http, status_order
-from providers.sandbox_support import FIRST_CODE, Sandbox, lookup_order, provision_order, redeem_order, refund_order
+from providers.provider_support import (
+    A1,
+    R1,
+    R2,
+    R3,
+    SAMPLE_TIME,
+    advice_order,
+    an_id,
+    http,
+    lookup_order,
+    status_order,
+)
+from providers.sandbox_support import FIRST_CODE, Sandbox, provision_order, redeem_order, refund_order
 from voucherswitch.message.outcomes import Approved
 from voucherswitch.providers.contract.provider_time import SAST
 from voucherswitch.providers.contract.simulator.journal import ENTRIES_KEPT_MAX

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.provider_support import A1, R1, R2, advice_order, an_id, http, status_order, until
-from providers.sandbox_support import Sandbox, lookup_order, provision_order
+from providers.provider_support import A1, R1, R2, advice_order, an_id, http, lookup_order, status_order, until
+from providers.sandbox_support import Sandbox, provision_order
 from voucherswitch.message.outcomes import Acknowledged, Approved, Declined, NotSent, OutcomeUnknown, Pending
 from voucherswitch.providers.contract.simulator.faults import FAULTS_MAX, Fault
 from voucherswitch.providers.contract.simulator.wire import PIPELINED_MAX, REQUEST_BYTES_MAX

@@ -2,12 +2,16 @@
 
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from voucherswitch.journal.records import Record
 from voucherswitch.message.answers import Answer, unpack
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import Approved, Declined, NotSent, OutcomeUnknown
+from voucherswitch.message.parties import Voucher
 from voucherswitch.message.refusals import Detail, RecordedRefusal, Refusal
 from voucherswitch.message.states import Kind, State
+from voucherswitch.providers.contract.families import printable
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Reply, Sent
 
@@ -70,9 +74,16 @@ def make_answer(sent: Sent, outcome: Approved) -> Answer:
         currency=sent.currency,
         # A fresh voucher's balance is its value; only a movement has one of its own to tell.
         balance_cents=None if sent.entry.kind is Kind.PROVISION else outcome.balance_cents,
-        voucher=outcome.voucher,
+        voucher=None if outcome.voucher is None else _printable(outcome.voucher),
         product_name=sent.product_name,
     )
+
+
+def _printable(voucher: Voucher) -> Voucher:
+    """Its instructions go onto a slip, whatever the provider wrote into them."""
+    if all(line.isprintable() for line in voucher.instructions):
+        return voucher
+    return replace(voucher, instructions=tuple(printable(line) for line in voucher.instructions))
 
 
 def declined(sent: Sent, outcome: Declined) -> RecordedRefusal:

@@ -8,8 +8,7 @@ import msgspec
 
 from providers.pair_support import Pair
 from providers.provider_support import A1, R1, STORE, RawAnswer, http
-from voucherswitch.message.codes import ReversalReason
-from voucherswitch.message.orders import AdviceOrder, ProvisionOrder, StatusOrder
+from voucherswitch.message.orders import ProvisionOrder
 from voucherswitch.message.outcomes import Approved
 from voucherswitch.message.parties import Tender
 from voucherswitch.providers.betway.simulator import TOKEN, BetwaySimulator
@@ -18,7 +17,6 @@ FIRST_PIN = "5550001001"
 FIRST_SERIAL = "BWS000000001"
 FIRST_ORDER = "BW-00000001"
 EXPIRES_AT = "2029-03-02T21:59:59.000Z"
-SAMPLE_TIME = "2026-03-02T14:15:16+02:00"
 SAMPLE_NOW_S = 1_772_453_716
 SAMPLE_CORRELATION = "2b7e1516-28ae-4d2a-abf7-158809cf4f3c"
 SAMPLE_BODY = (
@@ -36,7 +34,6 @@ SAMPLE_FULFILLED = (
     '"amount": {"currency": "ZAR", "minor": 10000}, "expiresOn": "2029-03-02"}}'
 )
 BASE = "/voucher-partner/v2"
-SETTLED = 10**9
 FULFIL_MS = 700
 QUICK_MS = 10  # between two polls of connectors that tests wait for
 CASH = Tender(type="CASH", amount_cents=10_000, currency="710", reference="SLIP-000123")
@@ -72,18 +69,11 @@ def provision_order(
     )
 
 
-def status_order(request_id: str = R1, amount_cents: int = 10_000, sent_ms_ago: int = 0) -> StatusOrder:
-    return StatusOrder(request_id=request_id, amount_cents=amount_cents, sent_ms_ago=sent_ms_ago)
-
-
-def advice_order(request_id: str = R1, advice_id: str = A1, **more: Any) -> AdviceOrder:
-    return AdviceOrder(advice_id=advice_id, request_id=request_id, reason=ReversalReason.TIMEOUT, **more)
-
-
 class Betway(Pair):
     """Betway with a connector, and with a client that knows the protocol but not our connector."""
 
     simulator: BetwaySimulator
+    sale = staticmethod(provision_order)
 
     async def raw(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str | None] | None = None
@@ -108,10 +98,6 @@ class Betway(Pair):
     async def cancel(self, request_id: str = R1) -> RawAnswer:
         body = {"adviceId": A1, "reason": "TIMEOUT"}
         return await self.raw("POST", f"/orders/by-external-id/{request_id}/cancel", body)
-
-    async def profile(self, **wanted: Any) -> None:
-        answer = await self.control("POST", "/profile", wanted)
-        assert answer.status == 200, answer.body
 
     async def sold(self, request_id: str = R1, **more: Any) -> Approved:
         """A voucher that our connector has bought, fulfilled at once."""

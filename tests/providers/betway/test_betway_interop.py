@@ -5,7 +5,6 @@ does not apply. Where the answer to the order matters, orders are fulfilled at o
 test_betway_traps.py. Check 19 also runs at the end of every test that uses the `betway` fixture.
 """
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -24,16 +23,27 @@ from providers.betway.betway_support import (
     SAMPLE_CORRELATION,
     SAMPLE_FULFILLED,
     SAMPLE_PENDING,
-    SAMPLE_TIME,
-    SETTLED,
     Betway,
-    advice_order,
     code_of,
     provision_order,
     settings_of,
+)
+from providers.pair_support import left_behind, unreachable
+from providers.provider_support import (
+    A1,
+    CUTS,
+    R1,
+    R2,
+    SAMPLE_TIME,
+    SETTLED,
+    SPOILT,
+    Heard,
+    advice_order,
+    an_id,
+    lookup_order,
+    raw_server,
     status_order,
 )
-from providers.provider_support import A1, R1, R2, Heard, an_id, lookup_order, raw_server
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import (
     Acknowledged,
@@ -200,14 +210,7 @@ async def test_what_cannot_be_routed_or_is_no_rand_is_not_sent(betway: Betway) -
 
 
 async def test_3_a_provider_that_cannot_be_reached_is_not_sent(betway: Betway) -> None:
-    async def never(_heard: object, _writer: asyncio.StreamWriter) -> bool:
-        return False
-
-    async with raw_server(never) as server:
-        stopped = server.url
-    addresses = [stopped, "https://no-such-host.invalid", betway.simulator.url.replace("http:", "https:")]
-    for address in addresses:
-        connector = betway.with_settings(base_url=address, connect_timeout_ms=500)
+    async for connector in unreachable(betway):
         outcome = await connector.provision(provision_order(), betway.call())
         assert isinstance(outcome, NotSent)
         assert (outcome.error_type, outcome.alert) == (ErrorType.UPSTREAM_UNAVAILABLE, None)
@@ -220,19 +223,6 @@ async def test_3_a_provider_that_cannot_be_reached_is_not_sent(betway: Betway) -
 
 
 # 4, 5, 10: cut at every point, then retry and status
-
-CUTS = {
-    "drop_before": False,
-    "rst_before": False,
-    "hang_before": False,
-    "late_processing": False,
-    "drop_after": True,
-    "rst_after": True,
-    "hang_after": True,
-    "malformed": True,
-    "truncate": True,
-    "http": True,
-}
 
 
 @pytest.mark.parametrize(("kind", "processed"), CUTS.items())
@@ -331,8 +321,6 @@ async def test_8_an_unlisted_code_is_unknown_and_can_be_mapped(betway: Betway) -
 
 
 # 9: spoilt answers
-
-SPOILT = ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin"]
 
 
 @pytest.mark.parametrize("immediate", [0, 100], ids=["accepted", "at once"])
@@ -462,7 +450,7 @@ async def test_15_a_refused_address_is_not_the_originators_fault(betway: Betway)
 
 
 async def test_19_no_pin_in_any_leg_outcome_or_file(at_once: Betway, capfd: pytest.CaptureFixture[str]) -> None:
-    betway, connector, kept = at_once, at_once.connector, []
+    betway, connector, kept = at_once, at_once.connector, list[object]()
     for number, kind in enumerate([*SPOILT, "http", "decline", "drop_after", "late", "split"]):
         params: dict[str, Any] = {}
         if kind == "http":
@@ -470,20 +458,16 @@ async def test_19_no_pin_in_any_leg_outcome_or_file(at_once: Betway, capfd: pyte
         elif kind == "decline":
             params = {"code": "CREDIT_EXHAUSTED"}
         await betway.fault(kind, params=params)
-        kept.append(repr(await connector.provision(provision_order(request_id=an_id(number)), betway.call())))
+        kept.append(await connector.provision(provision_order(request_id=an_id(number)), betway.call()))
     sold = await betway.sold()
     assert sold.voucher is not None
     pin = sold.voucher.code
-    kept = [text for text in kept if text.startswith("Approved") is False]
-    kept.append(repr(await connector.confirm(advice_order(voucher_code=pin), betway.call())))
+    kept.append(await connector.confirm(advice_order(voucher_code=pin), betway.call()))
     quoting = {"error": {"code": pin, "message": f"PIN {pin}", "note": pin}}
     await betway.fault("http", op="lookup", params={"status": 400, "body": quoting})
-    kept.append(repr(await connector.lookup(lookup_order(voucher_code=pin), betway.call())))
+    kept.append(await connector.lookup(lookup_order(voucher_code=pin), betway.call()))
     assert isinstance(await connector.lookup(lookup_order(voucher_code=pin), betway.call()), Approved)
-    day = (await betway.control("POST", "/clock", {"advanceMs": 0})).json["now"][:10]
-    file = (await betway.control("GET", "/recon", date=day)).body.decode()
-    printed = capfd.readouterr()
-    texts = [*kept, *(repr(leg) for leg in betway.legs), str(await betway.journal()), file, *printed]
+    texts = await left_behind(betway, kept, capfd)
     assert not any(pin in text or FIRST_PIN in text for text in texts)
     assert any('"pin":"***"' in (leg.response or "") for leg in betway.legs)
     assert any('"pin":"***"' in leg.request for leg in betway.legs)

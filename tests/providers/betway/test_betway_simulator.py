@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from providers.betway.betway_support import FIRST_PIN, FULFIL_MS, SAMPLE_BODY, SAMPLE_TIME, Betway, code_of
-from providers.provider_support import A1, R1, R2, an_id
+from providers.betway.betway_support import FIRST_PIN, FULFIL_MS, SAMPLE_BODY, Betway, code_of
+from providers.provider_support import A1, R1, R2, SAMPLE_TIME, an_id
 from voucherswitch.providers import registry
 from voucherswitch.providers.betway.simulator import PORT, start
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.betway.betway_support import FULFIL_MS, Betway, advice_order
-from providers.provider_support import R1, R2, an_id
+from providers.betway.betway_support import FULFIL_MS, Betway
+from providers.provider_support import R1, R2, advice_order, an_id
 from voucherswitch.providers.betway.statement import HEADER, read_statement
 from voucherswitch.providers.contract.simulator.recon import FILE_FAULTS
 from voucherswitch.providers.contract.statements import BadLine, RowType, Statement, StatementRow

@@ -12,15 +12,22 @@ from providers.betway.betway_support import (
     FIRST_ORDER,
     FIRST_PIN,
     FULFIL_MS,
-    SETTLED,
     Betway,
-    advice_order,
     code_of,
     provision_order,
     settings_of,
-    status_order,
 )
-from providers.provider_support import IMPATIENT_MS, R1, R2, an_id, lookup_order, until
+from providers.provider_support import (
+    IMPATIENT_MS,
+    R1,
+    R2,
+    SETTLED,
+    advice_order,
+    an_id,
+    lookup_order,
+    status_order,
+    until,
+)
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import (
     Acknowledged,

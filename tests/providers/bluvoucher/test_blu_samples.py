@@ -1,6 +1,7 @@
 """The samples of providers.md 8.3 and 8.6, byte for byte, from both sides of the wire."""
 
 import asyncio
+from datetime import datetime
 
 import pytest
 
@@ -10,7 +11,6 @@ from providers.bluvoucher.blu_support import (
     FIRST_PIN,
     GET_VOUCHER,
     GOT_VOUCHER,
-    SAMPLE_TIME,
     SOLD,
     SOLD_VOUCHER,
     SPEND,
@@ -21,7 +21,7 @@ from providers.bluvoucher.blu_support import (
     redeem_order,
 )
 from providers.line_support import HeardLine, line_server
-from providers.provider_support import A1, R1, Heard, RawAnswer, http, raw_server
+from providers.provider_support import A1, R1, SAMPLE_TIME, Heard, RawAnswer, http, raw_server
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import Acknowledged, Approved, Declined
 from voucherswitch.message.parties import Voucher
@@ -52,7 +52,7 @@ async def test_the_connector_sends_the_samples_and_understands_their_answers(blu
         writer.write(answers[heard.line.decode()].encode() + b"\n")
 
     async with line_server(behave) as server:
-        connector = blu.aeon_with(port=server.port)
+        connector = blu.with_settings(port=server.port)
         outcome = await connector.provision(provision_order(), blu.call())
         assert outcome == Approved(
             approved_cents=10_000,
@@ -75,13 +75,13 @@ async def test_the_connector_sends_the_sample_of_a_spend(blu: Blu) -> None:
         writer.write(answer.encode() + b"\n")
 
     async with line_server(behave) as server:
-        outcome = await blu.aeon_with(port=server.port).redeem(redeem_order(), blu.call())
+        outcome = await blu.with_settings(port=server.port).redeem(redeem_order(), blu.call())
         assert outcome == Declined(ErrorType.VOUCHER_ALREADY_REDEEMED, "761", "Voucher already spent")
         assert server.heard[1].line.decode() == SPEND
 
 
 async def test_the_simulator_answers_the_samples(blu: Blu) -> None:
-    blu.at_sample_time()
+    await blu.at(SAMPLE_TIME)
     async with blu.line() as line:
         assert await line.ask(AUTHENTICATION) == AUTHENTICATED
         assert await line.ask(GET_VOUCHER) == GOT_VOUCHER
@@ -103,7 +103,7 @@ async def test_the_simulator_refuses_a_sample_with_one_byte_changed(blu: Blu, pl
         await line.ask(AUTHENTICATION)
         answer = await line.ask(changed)
         assert "<EventCode>1</EventCode>" in answer
-        assert blu.vouchers == 0
+        assert (await blu.totals())["vouchers"] == 0
 
 
 async def test_the_trade_sample_is_sent_and_its_answer_understood(blu: Blu) -> None:
@@ -120,7 +120,8 @@ async def test_the_trade_sample_is_sent_and_its_answer_understood(blu: Blu) -> N
             "api_password": "example-trade-password",
             "default_outlet": "S001",
         }
-        connector = TradeConnector("blu", bluvoucher_settings("blu", settings), now=lambda: SAMPLE_TIME)
+        now = datetime.fromisoformat(SAMPLE_TIME)
+        connector = TradeConnector("blu", bluvoucher_settings("blu", settings), now=lambda: now)
         outcome = await connector.provision(provision_order(), blu.call())
         await connector.close()
         heard = server.heard[0]
@@ -143,10 +144,10 @@ async def test_the_trade_sample_is_sent_and_its_answer_understood(blu: Blu) -> N
 
 
 async def test_the_simulator_answers_the_trade_sample(blu: Blu) -> None:
-    blu.at_sample_time()
+    await blu.at(SAMPLE_TIME)
     answer = await trade_call(blu, SALE_BODY)
     assert (answer.status, answer.body) == (201, SOLD_BODY)
-    assert blu.state(R1)["state"] == "ACTIVE"
+    assert (await blu.state(reference=R1))["state"] == "ACTIVE"
 
 
 @pytest.mark.parametrize(
@@ -162,13 +163,13 @@ async def test_the_simulator_answers_the_trade_sample(blu: Blu) -> None:
 )
 async def test_the_simulator_refuses_another_trade_body(blu: Blu, body: bytes) -> None:
     assert (await trade_call(blu, body)).status == 400
-    assert blu.vouchers == 0
+    assert (await blu.totals())["vouchers"] == 0
 
 
 @pytest.mark.parametrize("header", ["apikey", "Authorization"])
 async def test_the_simulator_refuses_other_trade_credentials(blu: Blu, header: str) -> None:
     assert (await trade_call(blu, SALE_BODY, **{header: "x"})).status == 401
-    assert blu.vouchers == 0
+    assert (await blu.totals())["vouchers"] == 0
 
 
 async def trade_call(blu: Blu, body: bytes, **more: str) -> RawAnswer:

@@ -14,7 +14,7 @@ from providers.bluvoucher.blu_support import (
     advice_order,
     sale_of,
 )
-from providers.provider_support import R1, R2, an_id
+from providers.provider_support import R1, R2, SAMPLE_TIME, an_id
 from voucherswitch.providers.bluvoucher.simulator import PORT
 
 ENQUIRY = (
@@ -71,7 +71,7 @@ async def test_what_a_line_is_answered_with(blu: Blu, line: str, expected: str |
             connection.writer.write(b"\r\n\n\r")
             line, expected = GET_VOUCHER, ""
         assert code(await connection.ask(line)) == expected
-    assert blu.vouchers == (1 if "GetVoucher" in line and expected == "" else 0)
+    assert (await blu.totals())["vouchers"] == (1 if "GetVoucher" in line and expected == "" else 0)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,11 @@ async def test_the_order_of_checks_of_a_sale(blu: Blu) -> None:
         assert code(await line.ask(sale_of(R2, amount="10.01"))) == "753"
         assert code(await line.ask(sale_of(R2, amount="10.00"))) == ""
         # the samples' values first, then counting up
-        assert blu.state(R2)["code"] == f"{int(FIRST_PIN) + 1}"
-        assert (blu.state(R1)["serial"], blu.state(R2)["serial"]) == ("BS00000001", "BS00000002")
+        assert (await blu.state(reference=R2))["code"] == f"{int(FIRST_PIN) + 1}"
+        assert ((await blu.state(reference=R1))["serial"], (await blu.state(reference=R2))["serial"]) == (
+            "BS00000001",
+            "BS00000002",
+        )
 
 
 async def test_the_order_of_checks_of_a_spend(blu: Blu) -> None:
@@ -161,7 +164,7 @@ async def test_an_unsold_voucher_cannot_be_used_by_the_world(blu: Blu) -> None:
 
 
 async def test_a_voucher_expires_by_the_clock_36_months_on(blu: Blu) -> None:
-    blu.at_sample_time()
+    await blu.at(SAMPLE_TIME)
     await blu.usable()
     async with blu.line() as line:
         await line.ask(AUTHENTICATION)
@@ -210,4 +213,4 @@ async def test_a_reset_forgets_sales_references_and_answers(blu: Blu) -> None:
         await blu.traded(R2)
         await blu.aeon.reverse(advice_order(), blu.call())
         assert (await blu.control("POST", "/reset")).status == 204
-    assert blu.vouchers == 0
+    assert (await blu.totals())["vouchers"] == 0

@@ -4,17 +4,10 @@ from datetime import date, datetime
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from providers.bluvoucher.blu_support import (
-    SAMPLE_TIME,
-    Blu,
-    advice_order,
-    provision_order,
-    redeem_order,
-)
-from providers.provider_support import R1, R2, an_id
+from providers.bluvoucher.blu_support import Blu, advice_order, provision_order, redeem_order
+from providers.provider_support import R1, R2, SAMPLE_TIME, an_id
 from voucherswitch.providers.bluvoucher.statement import read_statement
 from voucherswitch.providers.contract.provider_time import SAST
 from voucherswitch.providers.contract.statements import BadLine, RowType, Statement, StatementRow
@@ -53,9 +46,9 @@ def test_the_sample_is_read() -> None:
 
 
 async def test_the_sample_is_what_the_simulator_writes(blu: Blu) -> None:
-    blu.at_sample_time()
+    await blu.at(SAMPLE_TIME)
     await blu.issued()
-    blu.simulator.frame.clock.set_now(SAMPLE_TIME.replace(second=30))
+    await blu.at(SAMPLE_TIME.replace(":16+", ":30+"))
     await blu.aeon.confirm(advice_order(), blu.call())
     answer = await blu.control("GET", "/recon?date=2026-03-02")
     assert answer.headers["content-disposition"] == f'attachment; filename="{NAME}"'
@@ -63,7 +56,7 @@ async def test_the_sample_is_what_the_simulator_writes(blu: Blu) -> None:
 
 
 async def test_what_was_sold_and_spent_in_both_modes_is_in_the_file_and_nothing_else(blu: Blu) -> None:
-    blu.at_sample_time()
+    await blu.at(SAMPLE_TIME)
     await blu.usable(an_id(1))
     await blu.issued(an_id(2))  # never confirmed
     await blu.issued(an_id(3))
@@ -89,7 +82,7 @@ async def test_what_was_sold_and_spent_in_both_modes_is_in_the_file_and_nothing_
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_no_spoilt_file_passes_for_the_true_one(blu: Blu, fault: str) -> None:
-    blu.at_sample_time()
+    await blu.at(SAMPLE_TIME)
     for number in range(3):
         await blu.usable(an_id(number))
     true = read_statement(NAME, (await blu.control("GET", "/recon?date=2026-03-02")).body)
@@ -164,13 +157,11 @@ def test_another_name_is_a_problem(name: str) -> None:
     assert len(statement.rows) == 1
 
 
-@hypothesis_settings(deadline=None)
 @given(st.binary(max_size=500))
 def test_any_bytes_are_read_without_an_error(content: bytes) -> None:
     assert not read_statement(NAME, content).is_whole
 
 
-@hypothesis_settings(deadline=None)
 @given(st.integers(0, 300), st.binary(max_size=10))
 def test_a_file_with_any_change_is_read_without_an_error(at: int, put: bytes) -> None:
     content = f"{ROOT}\n{TRX}\n{END}\n".encode()

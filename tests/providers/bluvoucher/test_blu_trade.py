@@ -12,9 +12,8 @@ from providers.bluvoucher.blu_support import (
     lookup_order,
     provision_order,
     redeem_order,
-    status_order,
 )
-from providers.provider_support import R1, R2, an_id
+from providers.provider_support import R1, R2, SAMPLE_TIME, SPOILT, an_id, status_order
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import Acknowledged, Approved, Declined, NotSent, OutcomeUnknown, Pending
 from voucherswitch.message.parties import Voucher
@@ -44,20 +43,20 @@ def seen(outcome: Any) -> tuple[str, str, str | None]:
 @pytest.mark.parametrize("code", ERRORS)
 async def test_every_listed_error_and_unlisted_ones(blu: Blu, code: str) -> None:
     of_a_sale, of_a_voucher = ERRORS[code]
-    blu.fault("decline", "provision", code=code)
+    await blu.fault("decline", op="provision", params={"code": code})
     sale = await blu.trade.provision(provision_order(), blu.call())
     assert seen(sale) == of_a_sale
-    blu.fault("decline", "redeem", code=code)
+    await blu.fault("decline", op="redeem", params={"code": code})
     redemption = await blu.trade.redeem(redeem_order(), blu.call())
     assert seen(redemption) == of_a_voucher
     for outcome in (sale, redemption):
         assert not isinstance(outcome, Approved)
         assert outcome.provider_code == code
-    assert blu.vouchers == 0
+    assert (await blu.totals())["vouchers"] == 0
 
 
 async def test_the_happy_path(blu: Blu) -> None:
-    blu.at_sample_time()
+    await blu.at(SAMPLE_TIME)
     sold = await blu.trade.provision(provision_order(), blu.call())
     assert isinstance(sold, Approved)
     assert sold.voucher == Voucher(
@@ -77,7 +76,7 @@ async def test_the_happy_path(blu: Blu) -> None:
     used = await blu.trade.lookup(lookup_order(), blu.call())
     assert isinstance(used, Approved)
     assert (used.approved_cents, used.balance_cents, used.voucher_state) == (0, 0, "USED")
-    assert blu.journal() == [
+    assert blu.wire_ops() == [
         "POST /voucher/variable/sales",
         "GET /voucher/variable/vouchers",
         "POST /voucher/variable/redemptions",
@@ -88,7 +87,7 @@ async def test_the_happy_path(blu: Blu) -> None:
 
 async def test_a_partial_redemptions_replacement_is_the_voucher_of_its_approval(blu: Blu) -> None:
     """The customer's old PIN is dead: what is left is in the new one and nowhere else."""
-    blu.at_sample_time()
+    await blu.at(SAMPLE_TIME)
     await blu.traded()
     outcome = await blu.trade.redeem(redeem_order(amount_cents=4_000), blu.call())
     replacement = Voucher(
@@ -105,7 +104,7 @@ async def test_a_partial_redemptions_replacement_is_the_voucher_of_its_approval(
 @pytest.mark.parametrize("kind", ["no_pin", "bad_pin"])
 async def test_a_replacement_that_cannot_be_used_is_a_doubt(blu: Blu, kind: str) -> None:
     await blu.traded()
-    blu.fault(kind, "redeem")
+    await blu.fault(kind, op="redeem")
     outcome = await blu.trade.redeem(redeem_order(amount_cents=4_000), blu.call())
     assert isinstance(outcome, OutcomeUnknown)
     assert outcome.alert == "bad_answer"
@@ -115,7 +114,7 @@ async def test_a_pin_in_an_address_is_shown_to_nobody(blu: Blu) -> None:
     await blu.traded()
     await blu.trade.lookup(lookup_order(), blu.call())
     assert blu.legs[-1].request == "GET /v2/trade/voucher/variable/vouchers?token=***"
-    blu.fault("http", "lookup", status=404, body={"message": f"no voucher {FIRST_PIN}"})
+    await blu.fault("http", op="lookup", params={"status": 404, "body": {"message": f"no voucher {FIRST_PIN}"}})
     refused = await blu.trade.lookup(lookup_order(), blu.call())
     assert isinstance(refused, Declined)
     assert FIRST_PIN not in repr(refused)
@@ -126,39 +125,39 @@ async def test_409_duplicate_is_a_doubt(blu: Blu) -> None:
     await blu.traded()
     again = await blu.trade.provision(provision_order(), blu.call())
     assert again == OutcomeUnknown(ErrorType.DUPLICATE_RECORD, "DUPLICATE", "Request was processed before")
-    assert blu.state()["vouchers"] == 1
+    assert (await blu.state(reference=R1))["vouchers"] == 1
 
 
 async def test_nothing_is_resent_without_the_flag(blu: Blu) -> None:
-    blu.fault("drop_after", "provision")
+    await blu.fault("drop_after", op="provision")
     assert isinstance(await blu.trade.provision(provision_order(), blu.call()), OutcomeUnknown)
     retried = await blu.trade.retry(provision_order(sent_ms_ago=1), blu.call())
     assert retried == OutcomeUnknown(ErrorType.FUNCTION_NOT_SUPPORTED)
-    assert blu.journal("provision") == ["POST /voucher/variable/sales"]
+    assert blu.wire_ops("provision") == ["POST /voucher/variable/sales"]
 
 
 @pytest.mark.parametrize("resend", ["replay", "conflict"])
 async def test_with_the_flag_the_same_request_id_is_sent_again(blu: Blu, resend: str) -> None:
     blu.simulator.provider.set_profile({"resend": resend})
     replaying = blu.trade_with(requestid_replay=True)
-    blu.fault("drop_after", "provision")
+    await blu.fault("drop_after", op="provision")
     assert isinstance(await replaying.provision(provision_order(), blu.call()), OutcomeUnknown)
     retried = await replaying.retry(provision_order(sent_ms_ago=1), blu.call())
     if resend == "replay":
         assert isinstance(retried, Approved)
         assert retried.voucher is not None
-        assert retried.voucher.code == blu.state()["code"]
+        assert retried.voucher.code == (await blu.state(reference=R1))["code"]
     else:
         assert isinstance(retried, OutcomeUnknown)
         assert retried.error_type is ErrorType.DUPLICATE_RECORD
-    assert blu.state()["vouchers"] == 1
+    assert (await blu.state(reference=R1))["vouchers"] == 1
 
 
 async def test_a_resend_that_is_not_processed_says_nothing_of_the_first(blu: Blu) -> None:
     replaying = blu.trade_with(requestid_replay=True)
-    blu.fault("decline", "*", code="401")
+    await blu.fault("decline", params={"code": "401"})
     assert isinstance(await replaying.retry(provision_order(), blu.call()), OutcomeUnknown)
-    blu.fault("decline", "*", code="AMOUNT")
+    await blu.fault("decline", params={"code": "AMOUNT"})
     assert isinstance(await replaying.retry(provision_order(), blu.call()), Declined)
 
 
@@ -172,14 +171,13 @@ async def test_a_resend_that_is_not_processed_says_nothing_of_the_first(blu: Blu
 )
 async def test_a_cut_or_spoilt_sale_is_a_doubt_and_one_voucher_at_most(blu: Blu, kind: str) -> None:
     connector = blu.trade_with(read_timeout_ms=250)
-    blu.fault(kind, "provision", ms=1_000, status=500)
+    await blu.fault(kind, op="provision", params={"ms": 1_000, "status": 500})
     outcome = await connector.provision(provision_order(), blu.call())
     assert isinstance(outcome, OutcomeUnknown)
-    spoilt = ("malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin")
-    assert (outcome.alert == "bad_answer") == (kind in spoilt)
-    blu.advance(1_000)
-    assert blu.vouchers <= 1
-    assert blu.journal("provision") == ["POST /voucher/variable/sales"]
+    assert (outcome.alert == "bad_answer") == (kind in SPOILT)
+    await blu.advance(1_000)
+    assert (await blu.totals())["vouchers"] <= 1
+    assert blu.wire_ops("provision") == ["POST /voucher/variable/sales"]
 
 
 async def test_amounts_are_in_cents_or_rand_as_the_setting_says(blu: Blu) -> None:
@@ -205,7 +203,7 @@ async def test_lookups_are_off_by_default(blu: Blu) -> None:
 @pytest.mark.parametrize("event", ["BLOCK", "EXPIRE"])
 async def test_a_dead_voucher_is_not_redeemed(blu: Blu, event: str) -> None:
     await blu.traded()
-    await blu.control("POST", "/vouchers/events", {"code": FIRST_PIN, "event": event})
+    await blu.world(FIRST_PIN, event)
     assert isinstance(await blu.trade.redeem(redeem_order(), blu.call()), Declined)
     found = await blu.trade.lookup(lookup_order(), blu.call())
     assert isinstance(found, Approved)
@@ -249,7 +247,7 @@ async def test_both_modes_sell_from_one_balance(blu: Blu) -> None:
     await blu.traded(R2)
     assert blu.simulator.provider.book.float_cents == 100_000_000 - 20_000
     assert (await blu.aeon.reverse(advice_order(R2, sent_ms_ago=SETTLED), blu.call())) == Acknowledged()
-    assert blu.state(R2)["state"] == "ACTIVE"  # AEON knows nothing of it, so its answer is "unknown"
+    assert (await blu.state(reference=R2))["state"] == "ACTIVE"  # AEON knows nothing of it, so its answer is "unknown"
     await blu.control("POST", "/float", {"cents": 9_999})
     assert isinstance(await blu.trade.provision(provision_order(request_id=an_id(1)), blu.call()), NotSent)
     exhausted = await blu.aeon.provision(provision_order(request_id=an_id(2)), blu.call())

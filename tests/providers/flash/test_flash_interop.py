@@ -25,7 +25,22 @@ from providers.flash.flash_support import (
     refund_order,
 )
 from providers.pair_support import left_behind, unreachable
-from providers.provider_support import A1, R1, R2, R3, SAMPLE_TIME, SETTLED, STORE, Heard, an_id, http, raw_server
+from providers.provider_support import (
+    A1,
+    LOST_ANSWERS,
+    LOST_REQUESTS,
+    R1,
+    R2,
+    R3,
+    SAMPLE_TIME,
+    SETTLED,
+    SPOILT,
+    STORE,
+    Heard,
+    an_id,
+    http,
+    raw_server,
+)
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import ProviderProduct
 from voucherswitch.message.outcomes import (
@@ -230,11 +245,7 @@ async def test_3_also_with_a_token_in_hand(flash: Flash) -> None:
 # 4 and 5: sent, and no answer
 
 
-CUTS = ["drop_after", "rst_after", "hang_after", "malformed", "truncate", "oversize"]
-LOST = ["drop_before", "rst_before", "hang_before", "late_processing"]
-
-
-@pytest.mark.parametrize("kind", CUTS)
+@pytest.mark.parametrize("kind", LOST_ANSWERS)
 async def test_4_a_lost_answer_comes_again_with_the_retry(flash: Flash, kind: str) -> None:
     connector = flash.impatient()
     await flash.fault(kind, op="provision")
@@ -248,7 +259,7 @@ async def test_4_a_lost_answer_comes_again_with_the_retry(flash: Flash, kind: st
     assert await flash.vouchers(R1) == 1
 
 
-@pytest.mark.parametrize("kind", LOST)
+@pytest.mark.parametrize("kind", LOST_REQUESTS)
 async def test_5_a_lost_request_is_done_by_the_retry_and_once(flash: Flash, kind: str) -> None:
     connector = flash.impatient()
     await flash.fault(kind, op="provision", params={"ms": 60_000})
@@ -269,7 +280,7 @@ async def test_4_and_5_http_500_and_its_retry(flash: Flash, processed: bool) -> 
     assert await flash.vouchers(R1) == 1
 
 
-@pytest.mark.parametrize("kind", [*CUTS, *LOST])
+@pytest.mark.parametrize("kind", [*LOST_ANSWERS, *LOST_REQUESTS])
 async def test_4_and_5_a_cut_retry_leaves_the_doubt(flash: Flash, kind: str) -> None:
     connector = flash.impatient()
     await flash.fault("drop_after", op="provision")
@@ -381,9 +392,7 @@ async def test_8_403_means_that_our_key_lacks_the_right(flash: Flash) -> None:
 # 9: spoilt answers
 
 
-@pytest.mark.parametrize(
-    "kind", ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin"]
-)
+@pytest.mark.parametrize("kind", SPOILT)
 async def test_9_a_spoilt_answer_is_unknown_alerts_and_is_not_sent_again(flash: Flash, kind: str) -> None:
     await flash.fault(kind, op="provision")
     outcome = await flash.provision()
@@ -393,9 +402,7 @@ async def test_9_a_spoilt_answer_is_unknown_alerts_and_is_not_sent_again(flash: 
     assert await flash.vouchers(R1) == 1
 
 
-@pytest.mark.parametrize(
-    "kind", ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin"]
-)
+@pytest.mark.parametrize("kind", SPOILT)
 async def test_9_also_for_redemptions_and_refunds(flash: Flash, kind: str) -> None:
     connector = flash.with_settings(**ON)
     pin = await flash.seed()
@@ -552,8 +559,7 @@ async def test_19_no_pin_in_any_leg_outcome_or_file(flash: Flash, capfd: pytest.
     connector, pin = flash.with_settings(read_timeout_ms=300, **ON), "4929123456781234"
     await flash.seed(code=pin)
     outcomes: list[Any] = []
-    kinds = ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin"]
-    for number, kind in enumerate([*kinds, "http", "decline", "drop_before", "rst_before"]):
+    for number, kind in enumerate([*SPOILT, "http", "decline", "drop_before", "rst_before"]):
         params: dict[str, Any] = {"processed": False} if kind in ("malformed", "truncate", "oversize") else {}
         if kind == "http":
             body = {"responseCode": 7103, "responseMessage": f"PIN {pin} is odd", "voucher": pin, "echo": pin}
@@ -562,7 +568,7 @@ async def test_19_no_pin_in_any_leg_outcome_or_file(flash: Flash, capfd: pytest.
             params = {"code": pin}
         await flash.fault(kind, op="redeem", params=params)
         outcomes.append(await connector.redeem(redeem_order(pin, 1, an_id(number)), flash.call()))
-        pin = await flash.seed() if kind in kinds[3:] else pin
+        pin = await flash.seed() if kind in SPOILT[3:] else pin
     sale = await connector.provision(provision_order(), flash.call())
     assert isinstance(sale, Approved)
     assert sale.voucher is not None

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.flash.flash_support import Flash, advice_order, provision_order, redeem_order, refund_order
@@ -235,14 +235,12 @@ def test_hostile_bytes() -> None:
     assert deep.bad_lines == (BadLine(2, "the metadata is not a JSON object"),)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300), st.text(max_size=40))
 def test_no_bytes_raise(content: bytes, name: str) -> None:
     read_statement(name, content)
     read_statement(NAME, HEADER.encode() + b"\n" + content)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(alphabet='0123456789./:;" {}[]-,SRPurchase', max_size=12), min_size=12, max_size=16))
 def test_no_fields_raise(fields: list[str]) -> None:
     read(HEADER, ";".join(fields))

@@ -22,10 +22,12 @@ from providers.hollywoodbets.hollywoodbets_support import (
 from providers.pair_support import left_behind, unreachable
 from providers.provider_support import (
     A1,
+    LOST_REQUESTS,
     R1,
     R2,
     SAMPLE_TIME,
     SETTLED,
+    SPOILT,
     STORE,
     advice_order,
     an_id,
@@ -162,7 +164,7 @@ async def test_4_a_lost_answer_is_found_by_status_and_by_retry(hollywoodbets: Ho
     assert await hollywoodbets.vouchers() == 1
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "hang_before", "rst_before", "late_processing"])
+@pytest.mark.parametrize("kind", LOST_REQUESTS)
 async def test_5_a_lost_request_is_proved_only_after_the_settle_time(hollywoodbets: Hollywoodbets, kind: str) -> None:
     connector = hollywoodbets.impatient()
     await hollywoodbets.fault(kind, op="provision", params={"ms": 60_000})
@@ -246,7 +248,7 @@ async def test_8_another_status_is_unknown(hollywoodbets: Hollywoodbets, status:
 
 @pytest.mark.parametrize(
     "kind",
-    ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin", "number_pin"],
+    [*SPOILT, "number_pin"],
 )
 async def test_9_a_spoilt_answer_is_unknown_alerts_and_is_not_sent_again(
     hollywoodbets: Hollywoodbets, kind: str
@@ -384,7 +386,7 @@ async def test_19_no_pin_and_no_credential_in_any_leg_outcome_or_file(
     hollywoodbets: Hollywoodbets, capfd: pytest.CaptureFixture[str]
 ) -> None:
     connector, outcomes = hollywoodbets.connector, list[Any]()
-    kinds = ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin", "number_pin"]
+    kinds = [*SPOILT, "number_pin"]
     for number, kind in enumerate(kinds):
         await hollywoodbets.fault(kind)
         outcomes.append(await hollywoodbets.provision(request_id=an_id(number)))

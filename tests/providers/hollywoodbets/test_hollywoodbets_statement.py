@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.hollywoodbets.hollywoodbets_support import Hollywoodbets, settings_of
@@ -116,7 +116,6 @@ def test_lines_after_the_trailer_strange_bytes_and_names() -> None:
         assert len(other.rows) == 1
 
 
-@settings(deadline=None)
 @given(content=st.binary() | st.text("HDT|/: .-\n" + SALE).map(str.encode))
 def test_no_bytes_make_the_reader_raise(content: bytes) -> None:
     statement = read_statement(NAME, content)

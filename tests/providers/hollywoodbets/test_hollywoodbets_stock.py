@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.hollywoodbets.hollywoodbets_support import Hollywoodbets, lookup_order, provision_order
@@ -131,7 +131,6 @@ def test_a_batch_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reasons(HEADER, LINE, other, "STKT|2") == ("it has more than 1 lines",)
 
 
-@settings(deadline=None)
 @given(content=st.binary() | st.text("STKDHT|0123456789/.\n").map(str.encode))
 def test_no_bytes_make_the_reader_raise_anything_else(content: bytes) -> None:
     with pytest.raises(StockRefusedError):

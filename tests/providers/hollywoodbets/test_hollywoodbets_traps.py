@@ -66,7 +66,8 @@ async def test_a_retry_inside_the_window_posts_the_same_request(hollywoodbets: H
 async def test_a_late_retry_of_a_request_that_never_came_issues_nothing(hollywoodbets: Hollywoodbets) -> None:
     await hollywoodbets.fault("drop_before", op="provision")
     assert isinstance(await hollywoodbets.provision(), OutcomeUnknown)
-    outcome = await hollywoodbets.connector.retry(provision_order(sent_ms_ago=WINDOW_MS), hollywoodbets.call())
+    order = provision_order(sent_ms_ago=WINDOW_MS, settled_ms_ago=WINDOW_MS)
+    outcome = await hollywoodbets.connector.retry(order, hollywoodbets.call())
     assert outcome == NotSent(ErrorType.UPSTREAM_UNAVAILABLE, "HB40", "Reference is not known")
     assert (await hollywoodbets.totals())["vouchers"] == 0
 

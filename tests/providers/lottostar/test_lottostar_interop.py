@@ -20,10 +20,12 @@ from providers.lottostar.lottostar_support import (
 from providers.pair_support import left_behind, unreachable
 from providers.provider_support import (
     A1,
+    LOST_REQUESTS,
     R1,
     R2,
     SAMPLE_TIME,
     SETTLED,
+    SPOILT,
     STORE,
     advice_order,
     an_id,
@@ -192,7 +194,7 @@ async def test_4_a_lost_answer_is_found_by_status_and_by_retry(lottostar: Lottos
     assert await lottostar.vouchers() == 1
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "hang_before", "rst_before", "late_processing"])
+@pytest.mark.parametrize("kind", LOST_REQUESTS)
 async def test_5_a_lost_request_is_proved_only_after_the_settle_time(lottostar: Lottostar, kind: str) -> None:
     connector = lottostar.impatient()
     await lottostar.fault(kind, op="provision", params={"ms": 60_000})
@@ -272,9 +274,7 @@ async def test_8_another_status_is_unknown(lottostar: Lottostar, status: int) ->
 # 9: spoilt answers
 
 
-@pytest.mark.parametrize(
-    "kind", ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin"]
-)
+@pytest.mark.parametrize("kind", SPOILT)
 async def test_9_a_spoilt_answer_is_unknown_alerts_and_is_not_sent_again(lottostar: Lottostar, kind: str) -> None:
     await lottostar.fault(kind)
     outcome = await lottostar.provision()
@@ -403,7 +403,7 @@ async def test_19_no_code_and_no_secret_in_any_leg_outcome_or_file(
     lottostar: Lottostar, capfd: pytest.CaptureFixture[str]
 ) -> None:
     connector, outcomes = lottostar.connector, list[Any]()
-    kinds = ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin", "drop_after"]
+    kinds = [*SPOILT, "drop_after"]
     for number, kind in enumerate(kinds):
         await lottostar.fault(kind)
         outcomes.append(await lottostar.provision(request_id=an_id(number)))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.lottostar.lottostar_support import Lottostar, provision_order, settings_of
@@ -115,7 +115,6 @@ def test_a_name_that_does_not_belong(name: str) -> None:
     assert len(statement.rows) == 1
 
 
-@settings(deadline=None)
 @given(content=st.binary() | st.text('"",\n' + SALE).map(str.encode), digest=st.none() | st.binary())
 def test_no_bytes_make_the_reader_raise(content: bytes, digest: bytes | None) -> None:
     statement = read_statement(NAME, content, digest)

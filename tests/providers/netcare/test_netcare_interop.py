@@ -24,7 +24,7 @@ from providers.netcare.netcare_support import (
     sold,
 )
 from providers.pair_support import Pair, unreachable
-from providers.provider_support import A1, R1, R2, SAMPLE_TIME, SETTLED, an_id, status_order, voucher_of
+from providers.provider_support import A1, CUTS, R1, R2, SAMPLE_TIME, SETTLED, SPOILT, an_id, status_order, voucher_of
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import LookupOrder
 from voucherswitch.message.outcomes import (
@@ -91,10 +91,6 @@ ADVICE_CODES: list[tuple[str, type, type, str | None, str | None]] = [
     ("NV-7777", Pending, Pending, None, None),
 ]
 
-CUTS = [
-    *("drop_before", "drop_after", "hang_before", "hang_after", "rst_before", "rst_after", "late_processing"),
-    *("malformed", "truncate", "http"),
-]
 FIRST_VOUCHER = Voucher(code=FIRST_NUMBER, serial_number=FIRST_REFERENCE)
 TENDER_REQUIRED = Declined(ErrorType.TRANSACTION_DECLINED, provider_message="Tender required before request")
 
@@ -592,9 +588,7 @@ async def test_8_another_http_status_without_an_envelope_is_unknown(netcare: Pai
 # 9
 
 
-@pytest.mark.parametrize(
-    "kind", ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin"]
-)
+@pytest.mark.parametrize("kind", SPOILT)
 async def test_9_a_spoilt_answer_is_unknown_alerts_and_is_not_sent_again(netcare: Pair, kind: str) -> None:
     await netcare.fault(kind, op="provision")
     outcome = await _ask(netcare, "provision")

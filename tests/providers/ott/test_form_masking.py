@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.ott.ott_support import GET_VOUCHER, ISSUED, PIN, REMIT_VOUCHER, REMITTED
@@ -70,7 +70,6 @@ def test_a_long_form_is_cut() -> None:
     assert shown.endswith("(40002 characters)")
 
 
-@settings(max_examples=200, deadline=None)
 @given(body=st.binary(max_size=100) | st.text(alphabet="pin=&%+1034;", max_size=60).map(str.encode))
 def test_no_body_makes_it_raise_and_no_pin_gets_through(body: bytes) -> None:
     for content_type in (FORM_TYPE, None, "application/json"):

@@ -97,7 +97,7 @@ async def test_3_a_provider_that_cannot_be_reached_is_not_sent(ott: Ott) -> None
             assert (outcome.error_type, outcome.alert) == (ErrorType.UPSTREAM_UNAVAILABLE, None)
         assert ott.legs[-1].outcome is LegOutcome.NOT_SENT
         # Other than a first message, these say nothing about the request they are about.
-        retried = await connector.retry(provision_order(sent_ms_ago=SETTLED), ott.call())
+        retried = await connector.retry(provision_order(settled_ms_ago=SETTLED), ott.call())
         assert isinstance(retried, OutcomeUnknown)
         for ask in (connector.status, connector.redeem_status):
             assert isinstance(await ask(status_order(sent_ms_ago=SETTLED), ott.call()), OutcomeUnknown)
@@ -197,7 +197,7 @@ async def test_7_every_refusal_that_the_simulator_makes_by_itself(ott: Ott) -> N
 async def test_8_an_unlisted_code_is_unknown_and_can_be_mapped(ott: Ott) -> None:
     await ott.fault("decline", times=2, params={"code": "912"})
     assert await ott.provision() == OutcomeUnknown(ErrorType.UPSTREAM_UNAVAILABLE, "912", "Declined")
-    mapped = ott.with_settings(code_map={"912": ["Declined", "LIMIT_EXCEEDED"]})
+    mapped = ott.with_settings(code_map={"GetVoucher:912": ["Declined", "LIMIT_EXCEEDED"]})
     assert await mapped.provision(provision_order(), ott.call()) == Declined(
         ErrorType.LIMIT_EXCEEDED, "912", "Declined"
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.ott.ott_support import (
@@ -215,7 +215,7 @@ def test_a_redemption_of_all_there_is_takes_what_the_answer_says() -> None:
     body = changed(REMITTED, voucherAmount="1,250.00", voucherBalance=...)
     outcome = translate.from_redeem(answer(body), redeem_order(amount_cents=0), RULES)
     assert isinstance(outcome, Approved)
-    assert (outcome.approved_cents, outcome.balance_cents) == (125_000, None)
+    assert (outcome.approved_cents, outcome.balance_cents) == (125_000, 0)
     nothing = translate.from_redeem(
         answer(changed(REMITTED, voucherAmount="0.00")), redeem_order(amount_cents=0), RULES
     )
@@ -258,8 +258,6 @@ def test_a_redemption_of_all_there_is_takes_what_the_answer_says() -> None:
         issued_with(voucherID=...),
         issued_with(saleID=[]),
         issued_with(saleID=1.5),
-        issued_with(expiryDate="02/03/2029"),
-        issued_with(expiryDate=20290302),
         issued_with(instructions=5),
     ],
 )
@@ -398,17 +396,20 @@ def test_a_remit_that_there_is_cannot_be_reversed() -> None:
 def test_the_settings_code_map_wins_over_the_table_but_never_answers_a_question() -> None:
     mapped = rules(
         code_map={
-            "912": ["Declined", "LIMIT_EXCEEDED"],
-            "3": ["NotSent", "ROUTING_ERROR"],
+            "GetVoucher:912": ["Declined", "LIMIT_EXCEEDED"],
+            "GetVoucher:3": ["NotSent", "ROUTING_ERROR"],
+            "902": ["Declined", "VOUCHER_NOT_REDEEMABLE"],
             "1": ["Declined", "GENERAL_ERROR"],
+            "CheckVoucher:1": ["Declined", "GENERAL_ERROR"],
         }
     )
     assert read("provision", failure("912"), mapped) == Declined(ErrorType.LIMIT_EXCEEDED, "912", "No")
     assert read("provision", failure("3"), mapped) == NotSent(ErrorType.ROUTING_ERROR, "3", "No")
+    assert read("redeem", failure("902"), mapped) == Declined(ErrorType.VOUCHER_NOT_REDEEMABLE, "902", "No")
     assert isinstance(translate.from_status(failure("912"), status_order(sent_ms_ago=SETTLED), mapped), OutcomeUnknown)
     assert isinstance(translate.from_status(failure("1"), status_order(sent_ms_ago=SETTLED), mapped), NotSent)
-    assert isinstance(translate.from_advice(failure("912"), "confirm", advice_order(), mapped), Refused)
-    assert isinstance(translate.from_advice(failure("3"), "confirm", advice_order(), mapped), Pending)
+    redeemed = translate.from_redeem_status(failure("1"), status_order(sent_ms_ago=SETTLED), mapped)
+    assert isinstance(redeemed, OutcomeUnknown)
 
 
 @pytest.mark.parametrize(("operation", "code", "other"), [("status", "1", "908"), ("redeemStatus", "908", "1")])
@@ -504,7 +505,6 @@ _NAMES = (
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     body=st.binary(max_size=300)
     | st.dictionaries(st.sampled_from(_NAMES), _VALUES, max_size=6).map(msgspec.json.encode)
@@ -532,7 +532,6 @@ def test_no_answer_makes_a_reader_raise_or_approves_another_amount(body: bytes, 
     translate.from_reversal_question(heard, advice_order(), RULES)
 
 
-@settings(max_examples=200, deadline=None)
 @given(inner=st.text(max_size=200) | st.dictionaries(st.sampled_from(tuple(REFS)), _VALUES).map(str))
 def test_no_text_in_the_place_of_the_document_makes_a_reader_raise(inner: str) -> None:
     outcome = translate.from_provision(answer(changed(ISSUED, voucher=inner)), provision_order(), RULES)

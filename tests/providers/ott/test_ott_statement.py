@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.ott.ott_support import SERIAL, Ott, redeem_order
@@ -105,7 +105,6 @@ def test_a_file_cut_inside_a_line_is_never_whole() -> None:
             assert not read_statement(NAME, content[:size]).is_whole
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     content=st.binary(max_size=300)
     | st.binary(max_size=40).map(lambda junk: f"{HEADER}\n{SALE}\n".encode() + junk + b"\n")

@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 
 from providers.pair_support import Pair, unreachable
-from providers.provider_support import A1, R1, R2, SAMPLE_TIME, SETTLED, advice_order, an_id, status_order, voucher_of
+from providers.provider_support import (
+    A1,
+    CUTS,
+    R1,
+    R2,
+    SAMPLE_TIME,
+    SETTLED,
+    SPOILT,
+    advice_order,
+    an_id,
+    status_order,
+    voucher_of,
+)
 from providers.stellr.stellr_support import FIRST_PIN, FIRST_SERIAL, FIRST_TRANSACTION, a_redemption, a_sale, sold
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import LookupOrder, StatusOrder
@@ -52,11 +64,6 @@ CODES: list[tuple[str, str, Ending, ErrorType, str | None]] = [
     ("provision", "501", NotSent, ErrorType.GENERAL_ERROR, MESSAGE_REFUSED),
     ("provision", "999", OutcomeUnknown, ErrorType.UPSTREAM_UNAVAILABLE, None),
     ("redeem", "999", OutcomeUnknown, ErrorType.UPSTREAM_UNAVAILABLE, None),
-]
-
-CUTS = [
-    *("drop_before", "drop_after", "hang_before", "hang_after", "rst_before", "rst_after", "late_processing"),
-    *("malformed", "truncate", "http"),
 ]
 
 
@@ -354,9 +361,7 @@ async def test_8_an_approval_under_another_http_status_is_unknown(stellr: Pair) 
 # 9: spoilt answers
 
 
-@pytest.mark.parametrize(
-    "kind", ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin"]
-)
+@pytest.mark.parametrize("kind", SPOILT)
 async def test_9_a_spoilt_answer_is_unknown_alerts_and_is_not_sent_again(stellr: Pair, kind: str) -> None:
     await stellr.fault(kind, op="provision")
     outcome = await _ask(stellr, "provision")

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -80,9 +80,6 @@ def test_the_answers_of_these_tests_are_good() -> None:
         (b"<Pin>300400500600</Pin>", b"<Pin>300400500600</Pin><Pin>300400500601</Pin>"),
         (b"<Pin>300400500600</Pin>", b"<Pin>3004<x/>00500600</Pin>"),
         (b"<Pin>300400500600</Pin>", b"<RedeemUrl>javascript:alert(1)</RedeemUrl>"),
-        (b"<ExpiryDate>2029-03-02</ExpiryDate>", b""),
-        (b"2029-03-02", b"2029-02-30"),
-        (b"2029-03-02", b"20290302"),
         (b"<Voucher>", b"<Voucher/><Voucher>"),
         (b"<Voucher>", b"<Other>"),
     ],
@@ -146,7 +143,6 @@ def test_a_refusal_quotes_no_pin() -> None:
         (b"ACTIVE", b"SLEEPING"),
         (b"<Value>100.00</Value>", b"<Value>-1.00</Value>"),
         (R2.encode(), R1.encode()),
-        (b"<ExpiryDate>2029-03-02</ExpiryDate>", b""),
     ],
 )
 def test_an_enquiry_that_lacks_anything_is_a_bad_answer(old: bytes, new: bytes) -> None:
@@ -201,7 +197,6 @@ def test_any_bytes_are_read_without_raising(body: bytes) -> None:
 
 
 @given(st.sampled_from([PURCHASED, ENQUIRED, REDEEMED, PRODUCTS]), st.data())
-@settings(max_examples=300)
 def test_any_change_of_a_good_answer_is_read_without_raising(body: bytes, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(body)))
     end = data.draw(st.integers(start, min(len(body), start + 40)))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 import pytest_asyncio
 
-from providers.pair_support import Connect
+from providers.pair_support import PLAIN, Connect, fresh
 from providers.supabets.supabets_support import Supabets, settings_of
 from voucherswitch.providers.contract.connector import Connector
 from voucherswitch.providers.contract.settings import read_settings
@@ -25,26 +25,18 @@ def simulator_time(simulator: SupabetsSimulator) -> Connect:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def running_supabets() -> AsyncIterator[tuple[SupabetsSimulator, Connector]]:
-    """One simulator and one connector for all tests: building a client's TLS set-up takes longer than a test."""
+async def running_supabets() -> AsyncIterator[Supabets]:
+    """One simulator and one connector for all tests."""
     async with start() as simulator:
-        connector = simulator_time(simulator)("supabets", settings_of(simulator))
-        yield simulator, connector
-        await connector.close()
+        connect, settings = simulator_time(simulator), {**settings_of(simulator), **PLAIN}
+        pair = Supabets(simulator, connect("supabets", settings), connect, settings)
+        yield pair
+        await pair.connector.close()
 
 
 @pytest_asyncio.fixture
-async def supabets(
-    running_supabets: tuple[SupabetsSimulator, Connector], caplog: pytest.LogCaptureFixture
-) -> AsyncIterator[Supabets]:
+async def supabets(running_supabets: Supabets, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Supabets]:
     """A fresh Supabets. Every test with it ends with one check: no PIN, token or secret was recorded or logged."""
-    simulator, connector = running_supabets
-    simulator.frame.reset()
-    simulator.provider.set_profile({"lateReveal": False})
-    caplog.set_level(0)
-    pair = Supabets(simulator, connector, simulator_time(simulator), settings_of(simulator))
-    yield pair
-    await pair.close()
-    shown = [*(repr(leg) for leg in pair.legs), *caplog.messages]
-    assert [voucher.code for voucher in simulator.provider.book if any(voucher.code in text for text in shown)] == []
-    assert not any("Bearer" in text or "eyJ" in text or SECRET in text for text in shown)
+    running_supabets.simulator.provider.set_profile({"lateReveal": False})
+    async with fresh(running_supabets, caplog, ("Bearer", "eyJ", SECRET)) as pair:
+        yield pair

@@ -10,9 +10,8 @@ from uuid import uuid4
 import msgspec
 
 from providers.pair_support import Pair
-from providers.provider_support import A1, R1, STORE, RawAnswer, http
-from voucherswitch.message.codes import ReversalReason
-from voucherswitch.message.orders import AdviceOrder, ProvisionOrder, StatusOrder
+from providers.provider_support import R1, STORE, RawAnswer, http
+from voucherswitch.message.orders import ProvisionOrder
 from voucherswitch.message.outcomes import Approved
 from voucherswitch.providers.supabets.simulator import KID, PARTNER_ID, SECRET, SupabetsSimulator
 
@@ -20,7 +19,6 @@ FIRST_PIN = "2100987654321"
 FIRST_SERIAL = "6100000001"
 FIRST_REF = "SB0000000001"
 EXPIRES_AT = "2029-03-02T21:59:59.000Z"
-SAMPLE_TIME = "2026-03-02T14:15:16+02:00"
 SAMPLE_NOW_S = 1_772_453_716
 SAMPLE_JTI = "f1b6c3d8-9e07-4a52-86c4-d05a7e1b3f92"
 SAMPLE_BODY = '{"productId":"SB-ANY","amount":{"value":10000,"currency":"ZAR"},"site":"S001","lane":"TERM0001"}'
@@ -37,7 +35,6 @@ SAMPLE_ANSWER = (
 )
 BASE = "/retail-voucher/v1"
 TTL_MS = 180_000
-SETTLED = 10**9
 
 
 def settings_of(simulator: SupabetsSimulator) -> dict[str, object]:
@@ -56,14 +53,6 @@ def provision_order(
     return ProvisionOrder(
         request_id=request_id, amount_cents=amount_cents, currency="710", product=product, store=STORE, **more
     )
-
-
-def status_order(request_id: str = R1, amount_cents: int = 10_000, sent_ms_ago: int = 0) -> StatusOrder:
-    return StatusOrder(request_id=request_id, amount_cents=amount_cents, sent_ms_ago=sent_ms_ago)
-
-
-def advice_order(request_id: str = R1, advice_id: str = A1, **more: Any) -> AdviceOrder:
-    return AdviceOrder(advice_id=advice_id, request_id=request_id, reason=ReversalReason.TIMEOUT, **more)
 
 
 def b64(data: bytes) -> str:
@@ -99,6 +88,7 @@ class Supabets(Pair):
     """Supabets with a connector, and with a client that knows the protocol but not our connector."""
 
     simulator: SupabetsSimulator
+    sale = staticmethod(provision_order)
 
     @property
     def now_s(self) -> float:

@@ -5,13 +5,26 @@ Checks 2 and 7 are also in test_supabets_signing.py and test_supabets_translate.
 `supabets` fixture.
 """
 
-import asyncio
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from providers.provider_support import A1, R1, R2, an_id, http, lookup_order, raw_server
+from providers.pair_support import left_behind, unreachable
+from providers.provider_support import (
+    A1,
+    CUTS,
+    R1,
+    R2,
+    SAMPLE_TIME,
+    SETTLED,
+    SPOILT,
+    advice_order,
+    an_id,
+    http,
+    lookup_order,
+    status_order,
+)
 from providers.supabets.supabets_support import (
     BASE,
     EXPIRES_AT,
@@ -20,13 +33,9 @@ from providers.supabets.supabets_support import (
     FIRST_SERIAL,
     SAMPLE_ANSWER,
     SAMPLE_BODY,
-    SAMPLE_TIME,
-    SETTLED,
     Supabets,
-    advice_order,
     code_of,
     provision_order,
-    status_order,
 )
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import (
@@ -153,14 +162,7 @@ async def test_a_terminals_own_site_wins_and_an_unknown_one_is_our_mistake(supab
 
 
 async def test_3_a_provider_that_cannot_be_reached_is_not_sent(supabets: Supabets) -> None:
-    async def never(_heard: object, _writer: asyncio.StreamWriter) -> bool:
-        return False
-
-    async with raw_server(never) as server:
-        stopped = server.url
-    addresses = [stopped, "https://no-such-host.invalid", supabets.simulator.url.replace("http:", "https:")]
-    for address in addresses:
-        connector = supabets.with_settings(base_url=address, connect_timeout_ms=500)
+    async for connector in unreachable(supabets):
         outcome = await connector.provision(provision_order(), supabets.call())
         assert isinstance(outcome, NotSent)
         assert (outcome.error_type, outcome.alert) == (ErrorType.UPSTREAM_UNAVAILABLE, None)
@@ -173,20 +175,6 @@ async def test_3_a_provider_that_cannot_be_reached_is_not_sent(supabets: Supabet
 
 
 # 4, 5, 10: cut at every point, then retry and status
-
-
-CUTS = {
-    "drop_before": False,
-    "rst_before": False,
-    "hang_before": False,
-    "late_processing": False,
-    "drop_after": True,
-    "rst_after": True,
-    "hang_after": True,
-    "malformed": True,
-    "truncate": True,
-    "http": True,
-}
 
 
 @pytest.mark.parametrize(("kind", "processed"), CUTS.items())
@@ -302,8 +290,6 @@ async def test_8_the_listed_503_is_not_sent(supabets: Supabets) -> None:
 
 
 # 9: spoilt answers
-
-SPOILT = ["malformed", "truncate", "oversize", "wrong_amount", "wrong_reference", "no_pin", "bad_pin"]
 
 
 @pytest.mark.parametrize("kind", SPOILT)
@@ -441,7 +427,7 @@ async def test_15_refused_credentials_are_not_the_originators_fault(supabets: Su
 
 
 async def test_19_no_pin_in_any_leg_outcome_or_file(supabets: Supabets, capfd: pytest.CaptureFixture[str]) -> None:
-    connector, kept = supabets.connector, []
+    connector, kept = supabets.connector, list[object]()
     for number, kind in enumerate([*SPOILT, "http", "decline", "drop_after", "late", "split"]):
         params: dict[str, Any] = {}
         if kind == "http":
@@ -449,24 +435,21 @@ async def test_19_no_pin_in_any_leg_outcome_or_file(supabets: Supabets, capfd: p
         elif kind == "decline":
             params = {"code": "credit-limit"}
         await supabets.fault(kind, params=params)
-        kept.append(repr(await connector.provision(provision_order(request_id=an_id(number)), supabets.call())))
+        kept.append(await connector.provision(provision_order(request_id=an_id(number)), supabets.call()))
     sold = await supabets.sold()
     assert sold.voucher is not None
     pin = sold.voucher.code
     advice = advice_order(voucher_code=pin)
     for _ in range(2):
-        kept.append(repr(await connector.confirm(advice, supabets.call())))
+        kept.append(await connector.confirm(advice, supabets.call()))
     await supabets.fault(
         "http",
         op="lookup",
         params={"status": 400, "body": {"type": f"urn:x:{pin}", "title": f"PIN {pin}", "note": pin}},
     )
-    kept.append(repr(await connector.lookup(lookup_order(voucher_code=pin), supabets.call())))
+    kept.append(await connector.lookup(lookup_order(voucher_code=pin), supabets.call()))
     assert isinstance(await connector.lookup(lookup_order(voucher_code=pin), supabets.call()), Approved)
-    day = (await supabets.control("POST", "/clock", {"advanceMs": 0})).json["now"][:10]
-    file = (await supabets.control("GET", "/recon", date=day)).body.decode()
-    printed = capfd.readouterr()
-    texts = [*kept[-3:], *(repr(leg) for leg in supabets.legs), str(await supabets.journal()), file, *printed]
+    texts = await left_behind(supabets, kept, capfd)
     assert not any(pin in text for text in texts)
     assert any('"pin":"***"' in (leg.response or "") for leg in supabets.legs)
     assert any('"pin":"***"' in leg.request for leg in supabets.legs)

@@ -8,16 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.provider_support import R1, Heard, raw_server
+from providers.provider_support import R1, SAMPLE_TIME, Heard, advice_order, raw_server
 from providers.supabets.supabets_support import (
     BASE,
     SAMPLE_BODY,
     SAMPLE_JTI,
     SAMPLE_NOW_S,
-    SAMPLE_TIME,
     SAMPLE_TOKEN,
     Supabets,
-    advice_order,
     b64,
     code_of,
     provision_order,

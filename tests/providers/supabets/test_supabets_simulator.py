@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from providers.provider_support import R1, R2, an_id, http
+from providers.provider_support import R1, R2, SAMPLE_TIME, an_id, http
 from providers.supabets.supabets_support import (
     BASE,
     FIRST_PIN,
     SAMPLE_BODY,
-    SAMPLE_TIME,
     TTL_MS,
     Supabets,
     code_of,

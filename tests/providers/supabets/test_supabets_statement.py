@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.provider_support import R1, R2, an_id
-from providers.supabets.supabets_support import Supabets, advice_order
+from providers.provider_support import R1, R2, advice_order, an_id
+from providers.supabets.supabets_support import Supabets
 from voucherswitch.providers.contract.simulator.recon import FILE_FAULTS
 from voucherswitch.providers.contract.statements import BadLine, RowType, Statement, StatementRow
 from voucherswitch.providers.supabets.simulator import start

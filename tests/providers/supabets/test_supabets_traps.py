@@ -5,18 +5,8 @@ from typing import Any
 
 import pytest
 
-from providers.provider_support import R1, R2, an_id, lookup_order
-from providers.supabets.supabets_support import (
-    FIRST_PIN,
-    SETTLED,
-    TTL_MS,
-    Supabets,
-    advice_order,
-    code_of,
-    provision_order,
-    settings_of,
-    status_order,
-)
+from providers.provider_support import LOST_REQUESTS, R1, R2, SETTLED, advice_order, an_id, lookup_order, status_order
+from providers.supabets.supabets_support import FIRST_PIN, TTL_MS, Supabets, code_of, provision_order, settings_of
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import (
     Acknowledged,
@@ -207,7 +197,7 @@ async def test_late_reveal_reserves_and_commits_in_one_sale(supabets: Supabets) 
     outcome = await connector.provision(provision_order(), supabets.call())
     assert isinstance(outcome, Approved)
     assert outcome.voucher is not None
-    assert (outcome.voucher.code, outcome.refs) == (FIRST_PIN, {})
+    assert (outcome.voucher.code, outcome.refs) == (FIRST_PIN, {"committed": "yes"})
     assert await supabets.heard_ops() == ["provision", "confirm"]
     assert [leg.operation for leg in supabets.legs] == ["provision", "provision"]
     assert '"masked":"***"' in (supabets.legs[0].response or "")
@@ -220,9 +210,8 @@ async def test_late_reveal_reserves_and_commits_in_one_sale(supabets: Supabets) 
 
 async def test_14_with_late_reveal_a_confirmation_has_no_message(supabets: Supabets) -> None:
     connector = late(supabets)
-    assert connector.capabilities.confirm is Support.CONSUME
-    assert supabets.connector.capabilities.confirm is Support.NATIVE
-    assert await connector.confirm(advice_order(), supabets.call()) == Acknowledged()
+    assert connector.capabilities.confirm is Support.NATIVE
+    assert await connector.confirm(advice_order(refs={"committed": "yes"}), supabets.call()) == Acknowledged()
     assert await supabets.journal() == []
 
 
@@ -256,7 +245,7 @@ async def test_a_commit_whose_answer_is_lost_is_found_by_the_status(supabets: Su
     assert await supabets.vouchers(R1) == 1
 
 
-@pytest.mark.parametrize("kind", ["drop_before", "rst_before", "hang_before", "late_processing"])
+@pytest.mark.parametrize("kind", LOST_REQUESTS)
 async def test_a_commit_that_is_lost_is_undecided_until_somebody_ends_it(supabets: Supabets, kind: str) -> None:
     await supabets.late()
     connector = late(supabets)

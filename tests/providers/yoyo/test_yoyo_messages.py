@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.provider_support import R1, R2, STORE, Heard, answer, raw_server
@@ -300,8 +300,6 @@ def test_the_value_stores_own_code_is_only_information() -> None:
         ("giftcard.id", 0, "the answer cannot be read"),
         ("giftcard.id", 10**30, "the answer cannot be read"),
         ("giftcard", ..., "the answer cannot be read"),
-        ("giftcard.expiryDate", "2029-03-01", "the expiry is not a time"),
-        ("giftcard.expiryDate", "soon", "the expiry is not a time"),
     ],
 )
 def test_a_success_that_proves_nothing_is_a_doubt_with_an_alert(path: str, value: object, finding: str) -> None:
@@ -488,10 +486,8 @@ def recorded(**more: Any) -> HttpAnswer:
 )
 def test_what_the_history_says_of_a_redemption(state: str, cents: int, allow_partial: bool, expected: type) -> None:
     found = translate_pos.from_history(recorded(state=state, totalAmountProcessed=cents), R2)
-    assert found == Recorded(70001234, state, cents)
-    outcome = translate_pos.from_redeem_status(
-        found, redeem_status_order(10**9), DETAILS, RULES, allow_partial=allow_partial
-    )
+    assert found == Recorded(70001234, state, cents, DETAILS)
+    outcome = translate_pos.from_redeem_status(found, redeem_status_order(10**9), RULES, allow_partial=allow_partial)
     assert type(outcome) is expected
     if isinstance(outcome, Declined):
         assert outcome.error_type is ErrorType.TRANSACTION_DECLINED
@@ -531,7 +527,8 @@ def test_a_history_of_something_else_proves_nothing(more: dict[str, Any]) -> Non
     ],
 )
 def test_what_the_history_settles_for_an_advice(told: Told, state: str, expected: type | None) -> None:
-    found = translate_pos.from_history_to_advice(Recorded(1, state, 10_000), advice_order(R2), told, RULES)
+    row = Recorded(1, state, 10_000, DETAILS)
+    found = translate_pos.from_history_to_advice(row, advice_order(R2), told, RULES)
     assert found is None if expected is None else type(found) is expected
 
 
@@ -556,9 +553,9 @@ def test_a_lookup_tells_the_balance_of_the_one_value_store() -> None:
     one = translate_pos.from_token_info(token_info({"balance": 4_000}), lookup_order(), RULES)
     assert isinstance(one, Approved)
     assert (one.approved_cents, one.balance_cents) == (4_000, 4_000)
-    two = translate_pos.from_token_info(token_info({"balance": 4_000}, {"balance": 1}), lookup_order(), RULES)
-    assert isinstance(two, Approved)
-    assert (two.approved_cents, two.balance_cents) == (0, None)
+    for untold in (token_info({"balance": 4_000}, {"balance": 1}), token_info({})):
+        outcome = translate_pos.from_token_info(untold, lookup_order(), RULES)
+        assert outcome == OutcomeUnknown(provider_message="the voucher has no one balance")
     for said in (token_info({"balance": 1}, code="410020030041"), token_info(), token_info({"balance": -1})):
         outcome = translate_pos.from_token_info(said, lookup_order(), RULES)
         assert isinstance(outcome, OutcomeUnknown)
@@ -642,7 +639,6 @@ SHAPED = st.fixed_dictionaries(
 BODIES = st.binary() | SHAPED.map(lambda value: msgspec.json.encode(value, enc_hook=repr))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(BODIES, st.sampled_from([200, 401, 500, 503]))
 def test_no_bytes_make_a_reader_raise_or_approve(body: bytes, status: int) -> None:
     said = HttpAnswer(status, body)
@@ -654,7 +650,7 @@ def test_no_bytes_make_a_reader_raise_or_approve(body: bytes, status: int) -> No
         translate_lists.from_campaigns(said, Kind.COUPON),
         translate.from_delete(said, advice_order(), RULES),
         translate.coupon_value(said),
-        translate.balance_of(said, 900145),
+        translate.balance_of(said, 900145, CODE, 0),
         translate_pos.from_transaction(said, redeem_order(), DETAILS, RULES, allow_partial=True),
         translate_pos.from_token_info(said, lookup_order(), RULES),
         translate_pos.from_history(said, R2),

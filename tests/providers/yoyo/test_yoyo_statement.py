@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.pair_support import Pair
@@ -159,7 +159,6 @@ def test_a_file_cut_anywhere_is_never_whole() -> None:
         assert not read_statement(NAME, content[:size]).is_whole
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40), st.binary() | st.text("\t\n#rows0123SALE-:+ ").map(str.encode))
 def test_no_bytes_make_the_reader_raise(name: str, content: bytes) -> None:
     assert isinstance(read_statement(name, content), Statement)

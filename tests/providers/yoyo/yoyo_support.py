@@ -123,11 +123,6 @@ def advice_order(
     )
 
 
-async def wire_ops(pair: Pair) -> list[str]:
-    """What the simulator heard, by the protocol's own names."""
-    return [entry.wire_op for entry in pair.simulator.frame.journal._entries]
-
-
 async def sold(pair: Pair, order: ProvisionOrder | None = None) -> Approved:
     """A voucher that exists."""
     outcome = await pair.connector.provision(order or provision_order(), pair.call())

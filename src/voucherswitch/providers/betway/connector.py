@@ -5,9 +5,8 @@ or the operation's time is up. A confirmation acknowledges, a reversal cancels.
 """
 
 import asyncio
-import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 from uuid import uuid4
@@ -34,12 +33,11 @@ from voucherswitch.providers.contract.base import BaseConnector
 from voucherswitch.providers.contract.connector import Call, Connector
 from voucherswitch.providers.contract.settings import override_capabilities, read_settings, refuse
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpResult, HttpTransport
-from voucherswitch.providers.contract.transport.masking import MASK, JsonMask, Mask
+from voucherswitch.providers.contract.transport.masking import JsonMask
 from voucherswitch.providers.contract.transport.results import NoAnswer
 
 POLLS_MAX: Final = 1_000  # of one sale, whatever the settings allow
 
-_PIN_LENGTH = re.compile(r"(?<![0-9])[0-9]{10}(?![0-9])")
 _NOT_SUPPORTED: Final = Declined(ErrorType.FUNCTION_NOT_SUPPORTED)
 
 
@@ -63,7 +61,8 @@ class BetwayConnector(BaseConnector):
         self._http = HttpTransport(
             provider_id,
             settings,
-            _mask(errors.CODES | settings.code_map.keys()),
+            # In an error `code` is a word of the protocol; everywhere else it would be the voucher.
+            JsonMask(own_words=errors.CODES | settings.code_map.keys()),
             {"Authorization": f"Bearer {settings.token}"},
         )
 
@@ -199,13 +198,6 @@ def connect(provider_id: str, settings: Mapping[str, object]) -> Connector:
     if typed.poll_min_ms > typed.poll_max_ms:
         refuse(provider_id, "poll_min_ms", "is above poll_max_ms", "a whole number of milliseconds up to poll_max_ms")
     return BetwayConnector(provider_id, typed)
-
-
-def _mask(own_words: Iterable[str]) -> Mask:
-    """Hides secrets by their names, and a run of digits that is as long as a PIN wherever it is: an error's text may
-    quote one that we have not been given yet. In an error `code` is a word of the protocol, and shown."""
-    by_name = JsonMask(own_words=own_words)
-    return lambda body, content_type: _PIN_LENGTH.sub(MASK, by_name(body, content_type))
 
 
 def _escaped(text: str) -> str:

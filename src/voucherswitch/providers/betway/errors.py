@@ -18,26 +18,33 @@ from voucherswitch.providers.contract.families import (
     Effect,
     Family,
     Meaning,
-    mapped_advice,
+    advice_meaning,
 )
 
 
 class Line(Struct, frozen=True):
-    """One line of the table. `lookup`: what it means for a lookup, where that differs from an order."""
+    """One line of the table. `lookup`: what it means for a lookup, where that differs from an order.
+
+    `confirm`, `reverse`: None where the table says nothing of such an advice.
+    """
 
     request: Meaning = UNLISTED
-    confirm: AdviceMeaning = WAIT
-    reverse: AdviceMeaning = WAIT
+    confirm: AdviceMeaning | None = None
+    reverse: AdviceMeaning | None = None
     lookup: Meaning | None = None
 
 
 NOT_FOUND: Final = (404, "ORDER_UNKNOWN")
+VOUCHER_NOT_FOUND: Final = (404, "VOUCHER_UNKNOWN")
+NOT_OF_ORDERS: Final = frozenset({NOT_FOUND, VOUCHER_NOT_FOUND})  # answers to questions, never to a new order
 
 _REFUSED: Final = AdviceMeaning(Effect.REFUSED)
 _DECLINED: Final = Meaning(Family.DECLINED, ErrorType.TRANSACTION_DECLINED)
 _UNROUTED: Final = Meaning(Family.NOT_SENT, ErrorType.ROUTING_ERROR)
 # Said of an order only: a lookup that meets it has no answer, which costs nobody anything.
-_BUSY: Final = Line(Meaning(Family.NOT_SENT, ErrorType.UPSTREAM_UNAVAILABLE), lookup=UNLISTED)
+_BUSY: Final = Line(
+    Meaning(Family.NOT_SENT, ErrorType.UPSTREAM_UNAVAILABLE), confirm=WAIT, reverse=WAIT, lookup=UNLISTED
+)
 
 
 def _ours(error_type: ErrorType, alert: str) -> Line:
@@ -49,10 +56,10 @@ def _ours(error_type: ErrorType, alert: str) -> Line:
 TABLE: Final[Mapping[tuple[int, str], Line]] = {
     (400, "BAD_REQUEST"): _ours(ErrorType.GENERAL_ERROR, MESSAGE_REFUSED),
     NOT_FOUND: Line(confirm=_REFUSED),
-    (404, "VOUCHER_UNKNOWN"): Line(lookup=Meaning(Family.DECLINED, ErrorType.INVALID_VOUCHER)),
+    VOUCHER_NOT_FOUND: Line(lookup=Meaning(Family.DECLINED, ErrorType.INVALID_VOUCHER)),
     (409, "EXTERNAL_ID_CONFLICT"): Line(Meaning(Family.UNKNOWN, ErrorType.DUPLICATE_RECORD)),
     (409, "EXTERNAL_ID_CANCELLED"): Line(_DECLINED, confirm=_REFUSED),
-    (409, "NOT_FULFILLED"): Line(),
+    (409, "NOT_FULFILLED"): Line(confirm=WAIT),
     (409, "VOUCHER_USED"): Line(reverse=_REFUSED),
     (409, "REVERSAL_WINDOW_CLOSED"): Line(reverse=_REFUSED),
     (409, "ALREADY_ACKNOWLEDGED"): Line(reverse=_REFUSED),
@@ -77,12 +84,28 @@ CODES: Final = frozenset(code for _, code in TABLE) | {"TOKEN_INVALID", "IP_NOT_
 _FALLBACK: Final = Line()
 
 
-def line_for(status: int, code: str, code_map: Mapping[str, Meaning]) -> Line:
-    """Find what a refusal means; the settings' `code_map` wins over the table."""
-    mapped = code_map.get(code)
-    if mapped is not None:
-        advice = mapped_advice(mapped)
-        return Line(mapped, confirm=advice, reverse=advice)
+def request_meaning(status: int, code: str, code_map: Mapping[str, Meaning], *, lookup: bool = False) -> Meaning:
+    """What a refusal means for a request; the settings' `code_map` wins over the table.
+
+    But for "not found": what `code_map` says of it is said of a lookup, and proves nothing of an order.
+    """
+    line, mapped = _line(status, code), code_map.get(code)
+    if lookup:
+        return mapped or line.lookup or line.request
+    return line.request if mapped is None or (status, code) in NOT_OF_ORDERS else mapped
+
+
+def confirm_meaning(status: int, code: str, code_map: Mapping[str, Meaning]) -> AdviceMeaning:
+    """What a refusal means for an acknowledgement; `code_map` tells only where the table does not."""
+    return advice_meaning(_line(status, code).confirm, code_map.get(code))
+
+
+def reverse_meaning(status: int, code: str, code_map: Mapping[str, Meaning]) -> AdviceMeaning:
+    """What a refusal means for a cancellation; `code_map` tells only where the table does not."""
+    return advice_meaning(_line(status, code).reverse, code_map.get(code))
+
+
+def _line(status: int, code: str) -> Line:
     return TABLE.get((status, code)) or BY_STATUS.get(status, _FALLBACK)
 
 

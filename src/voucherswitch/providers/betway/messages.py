@@ -1,4 +1,7 @@
-"""Betway's wire models (providers.md 10.2). Proposed protocol. Unknown properties are ignored; money is whole cents."""
+"""Betway's wire models (providers.md 10.2). Proposed protocol. Unknown properties are ignored; money is whole cents.
+
+An expiry may be anything: a voucher that was paid for is not given up for the form of its date.
+"""
 
 from msgspec import Struct
 
@@ -44,7 +47,7 @@ class Validation(Struct, frozen=True):
 class VoucherPart(Struct, frozen=True, rename="camel"):
     serial: str
     amount: Amount
-    expires_on: str
+    expires_on: object = None
     pin: str | None = None
 
 
@@ -68,8 +71,8 @@ class Cancelled(Struct, frozen=True, rename="camel"):
 class ValidatedVoucher(Struct, frozen=True, rename="camel"):
     serial: str
     amount: Amount
-    expires_on: str
     state: str
+    expires_on: object = None
 
 
 class Sku(Struct, frozen=True, rename="camel"):

@@ -29,7 +29,13 @@ from voucherswitch.message.outcomes import (
     OutcomeUnknown,
 )
 from voucherswitch.message.parties import Voucher
-from voucherswitch.providers.betway.errors import NOT_FOUND, line_for, rejection
+from voucherswitch.providers.betway.errors import (
+    NOT_FOUND,
+    confirm_meaning,
+    rejection,
+    request_meaning,
+    reverse_meaning,
+)
 from voucherswitch.providers.betway.messages import (
     Acknowledgement,
     Amount,
@@ -43,7 +49,6 @@ from voucherswitch.providers.betway.messages import (
     TenderPart,
     ValidatedVoucher,
     Validation,
-    VoucherPart,
 )
 from voucherswitch.providers.contract.answers import (
     BadAnswer,
@@ -51,12 +56,13 @@ from voucherswitch.providers.contract.answers import (
     bad_advice,
     bad_answer,
     check,
+    check_references,
     decoded,
     not_found,
     secrets_of,
 )
 from voucherswitch.providers.contract.families import UNLISTED, safe_code, safe_message, safe_reference
-from voucherswitch.providers.contract.provider_time import SAST, end_of_day
+from voucherswitch.providers.contract.provider_time import SAST, expiry_of
 from voucherswitch.providers.contract.transport.http import HttpAnswer
 
 WIRE_CURRENCY: Final = "ZAR"
@@ -105,7 +111,8 @@ def tender_of(order: ProvisionOrder) -> TenderPart | None:
 
 def order_body(order: ProvisionOrder, tender: TenderPart, outlet: str, now_s: float) -> bytes:
     """The order's message. `now_s` is seconds since the epoch; a resend tells the time of the first message."""
-    asked = datetime.fromtimestamp(now_s - order.sent_ms_ago / 1000, SAST)
+    age_ms = max(order.sent_ms_ago, 0)  # below 0 nobody knows it, and no order is from the future
+    asked = datetime.fromtimestamp(now_s - age_ms / 1000, SAST)
     body = _encode(
         OrderRequest(
             external_id=order.request_id,
@@ -147,9 +154,8 @@ def from_accepted(answer: HttpAnswer, order: ProvisionOrder, rules: Rules) -> Ou
 def from_refused(answer: HttpAnswer, order: ProvisionOrder, rules: Rules) -> Declined | NotSent | OutcomeUnknown:
     """Read why a POST made no order."""
     error = _error(answer)
-    return line_for(answer.status, error.code, rules.code_map).request.outcome(
-        error.code, error.message, secrets_of(order)
-    )
+    meaning = request_meaning(answer.status, error.code, rules.code_map)
+    return meaning.outcome(error.code, error.message, secrets_of(order))
 
 
 def from_poll(answer: HttpAnswer, order: ProvisionOrder, rules: Rules) -> Outcome | Waiting | NoWord:
@@ -157,7 +163,7 @@ def from_poll(answer: HttpAnswer, order: ProvisionOrder, rules: Rules) -> Outcom
     order that can be read and is not what was asked for ends the polling."""
     if answer.status != 200:
         error = _error(answer)
-        alert = line_for(answer.status, error.code, {}).request.alert
+        alert = request_meaning(answer.status, error.code, {}).alert
         return NoWord(OutcomeUnknown(UNLISTED.error_type, safe_code(error.code), safe_message(error.message), alert))
     try:
         found = decoded(answer.body, OrderObject)
@@ -181,7 +187,7 @@ def from_status(answer: HttpAnswer, order: StatusOrder, rules: Rules) -> Outcome
     error = _error(answer)
     if (answer.status, error.code) == NOT_FOUND:
         return not_found(order, rules.settle_ms, error.code, error.message)
-    alert = line_for(answer.status, error.code, {}).request.alert
+    alert = request_meaning(answer.status, error.code, {}).alert
     return OutcomeUnknown(UNLISTED.error_type, safe_code(error.code), safe_message(error.message), alert)
 
 
@@ -196,11 +202,7 @@ def from_lookup(answer: HttpAnswer, order: LookupOrder, rules: Rules) -> Outcome
         return Approved(
             approved_cents=worth,
             balance_cents=worth,
-            voucher=Voucher(
-                code=order.voucher_code or "",
-                serial_number=safe_reference(found.serial),
-                expires_at=_expires_at(found.expires_on),
-            ),
+            voucher=_voucher(order.voucher_code or "", found.serial, found.expires_on),
             voucher_state=safe_code(found.state),
         )
 
@@ -210,8 +212,8 @@ def from_lookup(answer: HttpAnswer, order: LookupOrder, rules: Rules) -> Outcome
         except BadAnswer as finding:
             return bad_answer(finding)
     error = _error(answer)
-    line = line_for(answer.status, error.code, rules.code_map)
-    return (line.lookup or line.request).outcome(error.code, error.message, secrets_of(order))
+    meaning = request_meaning(answer.status, error.code, rules.code_map, lookup=True)
+    return meaning.outcome(error.code, error.message, secrets_of(order))
 
 
 def from_products(answer: HttpAnswer) -> tuple[ProviderProduct, ...] | OutcomeUnknown:
@@ -291,28 +293,25 @@ def _fulfilled(found: OrderObject, order: ProvisionOrder | StatusOrder, rules: R
         raise BadAnswer("the answer holds no voucher")
     check(part.amount.currency == WIRE_CURRENCY, "the currency is not the one that was asked for")
     check(part.amount.minor == order.amount_cents, "the amount is not the one that was asked for")
+    if part.pin is None or not rules.pin_pattern.fullmatch(part.pin):
+        raise BadAnswer("the answer holds no PIN, or one of the wrong shape")
     refs = {"orderId": safe_reference(found.order_id), "serial": safe_reference(part.serial)}
+    check_references(part.pin, None, *refs.values())
     return Approved(
         approved_cents=part.amount.minor,
         balance_cents=part.amount.minor,
-        voucher=_voucher(part, rules),
+        voucher=_voucher(part.pin, part.serial, part.expires_on),
         provider_ref=refs["orderId"],
         refs={name: value for name, value in refs.items() if value is not None},
         voucher_state=found.state if isinstance(order, StatusOrder) else None,
     )
 
 
-def _voucher(part: VoucherPart, rules: Rules) -> Voucher:
-    if part.pin is None or not rules.pin_pattern.fullmatch(part.pin):
-        raise BadAnswer("the answer holds no PIN, or one of the wrong shape")
-    return Voucher(code=part.pin, serial_number=safe_reference(part.serial), expires_at=_expires_at(part.expires_on))
-
-
-def _expires_at(day: str) -> str:
-    try:
-        return end_of_day(day)
-    except ValueError:
-        raise BadAnswer("the expiry is not a day") from None
+def _voucher(pin: str, serial: str, expires_on: object) -> Voucher:
+    serial_number = safe_reference(serial)
+    check_references(pin, None, serial_number)
+    expiry = expiry_of(expires_on) if isinstance(expires_on, str) else None
+    return Voucher(code=pin, serial_number=serial_number, expires_at=expiry)
 
 
 def _advised(
@@ -325,8 +324,8 @@ def _advised(
             return bad_advice(finding)
         return Acknowledged()
     error = _error(answer)
-    line = line_for(answer.status, error.code, rules.code_map)
-    meaning = line.reverse if reversal else line.confirm
+    meaning_of = reverse_meaning if reversal else confirm_meaning
+    meaning = meaning_of(answer.status, error.code, rules.code_map)
     return meaning.result(order, rules.settle_ms, error.code, error.message or f"HTTP {answer.status}")
 
 

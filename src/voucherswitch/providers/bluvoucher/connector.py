@@ -2,7 +2,8 @@
 
 Each operation has a connection of its own: connect, Authentication, one event, close. What fails before the event's
 first byte is NotSent, for nothing was asked yet. Events that sell or spend are sent once; only a session that the
-provider does not know (code 750, not processed) is made anew, once. What the messages mean is in translate.py.
+provider does not know (code 750, not processed) is made anew, once. An operation that needs two events has one time
+for both. What the messages mean is in translate.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -92,11 +93,13 @@ class AeonConnector(BaseConnector):
         )
         if not isinstance(heard, Heard):
             return heard
-        return translate.from_get_voucher(heard.body, heard.session_id, order, self._rules)
+        return translate.from_get_voucher(
+            heard.body, heard.session_id, order, self._rules, can_ask=self._settings.trans_status
+        )
 
     async def retry(self, order: ProvisionOrder, call: Call) -> Outcome:
         """Emulated by asking: a second GetVoucher could be a second voucher."""
-        asked = StatusOrder(order.request_id, order.amount_cents, sent_ms_ago=order.sent_ms_ago)
+        asked = StatusOrder(order.request_id, order.amount_cents, sent_ms_ago=order.settled_ms_ago)
         return await self._trans_status(asked, call, "retry")
 
     async def status(self, order: StatusOrder, call: Call) -> Outcome:
@@ -117,6 +120,7 @@ class AeonConnector(BaseConnector):
         refusal = refusal_of(order, cents_min=0) or impossible_code(order.voucher_code, self._rules.pin_pattern)
         if refusal is not None:
             return refusal
+        call = self._lines.bounded(call)  # one time for both events
         amount_cents = order.amount_cents
         if amount_cents == 0:  # all there is, and the event has to say how much that is
             worth = await self._worth(order, call)
@@ -143,6 +147,7 @@ class AeonConnector(BaseConnector):
         return translate.from_spend_enquiry(heard.body, heard.session_id, order, self._rules)
 
     async def confirm(self, order: AdviceOrder, call: Call) -> AdviceResult:
+        call = self._lines.bounded(call)  # one time for the question and the event
         trans_ref = order.refs.get(translate.TRANS_REF) or await self._trans_ref(order, call)
         if not isinstance(trans_ref, str):
             return trans_ref

@@ -1,7 +1,8 @@
 """Blu Voucher's refusals -> our outcomes and the results of advices (providers.md 8.4, 8.6).
 
 Only AEON code 103 is Documented; the other codes are Proposed, as are the codes that the trade API adds to a status.
-A deployment's own codes go into the settings' `code_map`, which wins. What no table has may have been processed.
+A deployment's own codes go into the settings' `code_map`, which wins for requests; for an advice only what the protocol
+says nothing of goes by it. What no table has may have been processed.
 """
 
 from collections.abc import Mapping
@@ -18,16 +19,16 @@ from voucherswitch.providers.contract.families import (
     Effect,
     Family,
     Meaning,
-    mapped_advice,
+    advice_meaning,
 )
 
 
 class Line(Struct, frozen=True):
-    """One AEON code: for sell, lookup and redeem; for SoldVoucher; for CancelVoucher."""
+    """One AEON code: for sell, lookup and redeem; for SoldVoucher; for CancelVoucher. None: the section has a dash."""
 
     request: Meaning
-    sold: AdviceMeaning = WAIT
-    cancel: AdviceMeaning = WAIT
+    sold: AdviceMeaning | None = None
+    cancel: AdviceMeaning | None = None
 
 
 def _declined(error_type: ErrorType) -> Meaning:
@@ -70,19 +71,22 @@ AEON: Final[Mapping[str, Line]] = {
     "772": Line(UNLISTED, _REFUSED, _DONE),
     "773": Line(UNLISTED, cancel=_REFUSED),
     "774": Line(_declined(ErrorType.FUNCTION_NOT_SUPPORTED), _REFUSED, _REFUSED),
-    "790": Line(_not_sent(ErrorType.UPSTREAM_UNAVAILABLE)),
-    "799": Line(UNLISTED),
+    "790": Line(_not_sent(ErrorType.UPSTREAM_UNAVAILABLE), WAIT, WAIT),
+    "799": Line(UNLISTED, WAIT, WAIT),
 }
 
 _FALLBACK: Final = Line(UNLISTED)
 
 
-def aeon_line(code: str | None, code_map: Mapping[str, Meaning]) -> Line:
-    """Find what an AEON code means; the settings' `code_map` wins over the table."""
-    mapped = code_map.get(code or "")
-    if mapped is None:
-        return AEON.get(code or "", _FALLBACK)
-    return Line(mapped, mapped_advice(mapped), mapped_advice(mapped))
+def aeon_meaning(code: str | None, code_map: Mapping[str, Meaning]) -> Meaning:
+    """Find what an AEON code means for a request; the settings' `code_map` wins over the table."""
+    return code_map.get(code or "") or AEON.get(code or "", _FALLBACK).request
+
+
+def aeon_advice(code: str | None, code_map: Mapping[str, Meaning], *, confirms: bool) -> AdviceMeaning:
+    """Find what an AEON code means for SoldVoucher (`confirms`) or CancelVoucher; the table wins over `code_map`."""
+    line = AEON.get(code or "", _FALLBACK)
+    return advice_meaning(line.sold if confirms else line.cancel, code_map.get(code or ""))
 
 
 class TradeLine(Struct, frozen=True):
@@ -114,11 +118,36 @@ _UNLISTED_TRADE: Final = _both(UNLISTED)
 TRADE_CODES: Final = frozenset(code for _, code in TRADE if code)
 
 
-def trade_line(status: int, code: str, code_map: Mapping[str, Meaning]) -> TradeLine:
-    """Find what a refusal of the trade API means; `code_map` wins, by the code or, where there is none, the status."""
-    mapped = code_map.get(code or str(status))
-    if mapped is not None:
-        return _both(mapped)
+SERVER_ERROR: Final = 500
+
+PROVISION: Final = "provision"  # the operations of the trade API, as they are named in `code_map`
+LOOKUP: Final = "lookup"
+REDEEM: Final = "redeem"
+
+
+def trade_meaning(operation: str, status: int, code: str, code_map: Mapping[str, Meaning]) -> Meaning:
+    """Find what a refusal of the trade API means; `code_map` wins, by the code or, where there is none, the status.
+
+    A key is meant for one operation (`provision:409`) or, bare, for all. Bare it settles no sale that may have been
+    made: "used" is a voucher in one operation and a request in another, and a 5xx tells nothing.
+    """
+    key = code or str(status)
+    if (scoped := code_map.get(f"{operation}:{key}")) is not None:
+        return scoped
+    line, bare = _trade_line(status, code), code_map.get(key)
+    if operation != PROVISION:
+        return bare or line.voucher
+    if status >= SERVER_ERROR or line.sale is _DUPLICATE:
+        return line.sale
+    return bare or line.sale
+
+
+def mapped_trade_codes(code_map: Mapping[str, Meaning]) -> frozenset[str]:
+    """The codes and statuses that `code_map` names, whatever operation it names with them."""
+    return frozenset(key.rpartition(":")[2] for key in code_map)
+
+
+def _trade_line(status: int, code: str) -> TradeLine:
     if (status, code) == (409, ANY_CODE):
         return _NO_CODE_409
     return TRADE.get((status, code)) or TRADE.get((status, ANY_CODE), _UNLISTED_TRADE)

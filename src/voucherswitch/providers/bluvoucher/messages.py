@@ -46,7 +46,8 @@ def request(event_type: str, *event: Markup, session_id: str | None = None) -> b
 class Fields:
     """The values in an element, by their names without regard to case: other spellings of `AEONErrorCode` are known.
 
-    What holds elements of its own is no value; `groups` has those.
+    What holds elements of its own is no value; `groups` has those. An empty element says nothing, and the same said
+    twice is said once.
     """
 
     __slots__ = ("_texts", "_twice", "groups")
@@ -60,20 +61,23 @@ class Fields:
             name = _name(part.tag)
             if len(part):
                 self.groups.append((name, part))
-            elif name in texts:
+            elif (text := (part.text or "").strip(_SPACE)) and texts.setdefault(name, text) != text:
                 self._twice.add(name)
-            else:
-                texts[name] = (part.text or "").strip(_SPACE)
 
     def get(self, name: str) -> str | None:
         """A value without the space around it; None: it is missing or empty.
 
         Raises:
-            BadAnswer: it is there twice, and which one is meant is not ours to guess.
+            BadAnswer: there are two of it that differ, and which one is meant is not ours to guess.
         """
         key = name.lower()
         check(key not in self._twice, "the answer has an element twice")
-        return self._texts.get(key) or None
+        return self._texts.get(key)
+
+    def shown(self, name: str) -> str | None:
+        """A value that decides nothing; None also where there are two that differ."""
+        key = name.lower()
+        return None if key in self._twice else self._texts.get(key)
 
 
 class Answer:
@@ -82,15 +86,17 @@ class Answer:
     Attributes:
         refused: the provider says that the event failed; `data` tells why.
         session_id: None where the answer has none, as those to events without a session.
+        code: the error code: AEON's own, if there is one.
+        text: what the provider says of the error.
     """
 
-    __slots__ = ("data", "event_type", "refused", "session_id")
+    __slots__ = ("code", "data", "event_type", "refused", "session_id", "text")
 
     def __init__(self, body: bytes) -> None:
         """Read an answer.
 
         Raises:
-            BadAnswer: it is no AEON response.
+            BadAnswer: it is no AEON response, or has two error codes.
         """
         root = parse(body)
         check(_name(root.tag) == "response", "the answer is no response")
@@ -102,18 +108,11 @@ class Answer:
         check(event_code in ("0", "1"), "the answer has no EventCode that we know")
         self.refused = event_code == "1"
         self.data = Fields(parts.get("data"))
+        # Read once and here, where a contradiction is still a finding about the answer.
+        self.code = self.data.get("AEONErrorCode") or self.data.get("ErrorCode")
+        self.text = self.data.shown("AEONErrorText") or self.data.shown("ErrorText")
         if not self.refused:
             check(self.code in (None, "0"), "the answer succeeds with an error code")
-
-    @property
-    def code(self) -> str | None:
-        """The error code: AEON's own, if there is one."""
-        return self.data.get("AEONErrorCode") or self.data.get("ErrorCode")
-
-    @property
-    def text(self) -> str | None:
-        """What the provider says of the error."""
-        return self.data.get("AEONErrorText") or self.data.get("ErrorText")
 
 
 def answer_to(body: bytes, event_type: str, session_id: str | None = None) -> Answer:

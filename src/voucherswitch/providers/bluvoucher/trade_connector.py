@@ -15,7 +15,7 @@ from voucherswitch.message.orders import LookupOrder, ProvisionOrder, RedeemOrde
 from voucherswitch.message.outcomes import Declined, Outcome, OutcomeUnknown
 from voucherswitch.providers.bluvoucher import trade_translate
 from voucherswitch.providers.bluvoucher.capabilities import capabilities
-from voucherswitch.providers.bluvoucher.errors import TRADE_CODES
+from voucherswitch.providers.bluvoucher.errors import TRADE_CODES, mapped_trade_codes
 from voucherswitch.providers.bluvoucher.settings import BluVoucherSettings
 from voucherswitch.providers.contract.answers import (
     UNROUTABLE,
@@ -63,8 +63,10 @@ class TradeConnector(BaseConnector):
             provider_id,
             settings.over_http(),
             # In an error `code` is a word of the protocol; everywhere else it is the voucher.
-            JsonMask(own_words=TRADE_CODES | settings.code_map.keys()),
+            JsonMask(own_words=TRADE_CODES | mapped_trade_codes(self._rules.code_map)),
             headers,
+            # Few answers say whose they are: on a kept connection a surplus one would be taken for that of the next.
+            reuse=False,
         )
 
     async def provision(self, order: ProvisionOrder, call: Call) -> Outcome:

@@ -22,15 +22,15 @@ class SaleRequest(Struct, frozen=True, rename="camel"):
 
 
 class SaleAnswer(Struct, frozen=True, rename="camel"):
-    """`token` is the PIN. The reference is not always echoed."""
+    """`token` is the PIN. The requestId is not always echoed, and no time or text costs a voucher."""
 
     amount: int
     token: str | None = None
     serial_number: str | None = None
     reference: str | None = None
-    product_instructions: str | None = None
+    product_instructions: Any = None
     request_id: str | None = None
-    expiry_date_time: str | None = None
+    expiry_date_time: Any = None
 
 
 class RedemptionRequest(Struct, frozen=True, rename="camel"):
@@ -46,7 +46,7 @@ class ReplacementVoucher(Struct, frozen=True, rename="camel"):
 
     token: str
     serial_number: str | None = None
-    expiry_date_time: str | None = None
+    expiry_date_time: Any = None
 
 
 class RedemptionAnswer(Struct, frozen=True, rename="camel"):

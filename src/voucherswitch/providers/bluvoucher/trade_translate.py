@@ -6,14 +6,14 @@ As in translate.py, a success that is not about what was asked, or that lacks th
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from voucherswitch.message.orders import LookupOrder, Order, ProvisionOrder, RedeemOrder
 from voucherswitch.message.outcomes import Approved, Outcome
 from voucherswitch.message.parties import Voucher
-from voucherswitch.providers.bluvoucher.errors import trade_line
+from voucherswitch.providers.bluvoucher.errors import LOOKUP, PROVISION, REDEEM, trade_meaning
 from voucherswitch.providers.bluvoucher.trade_messages import (
     ErrorAnswer,
     LookupAnswer,
@@ -23,17 +23,19 @@ from voucherswitch.providers.bluvoucher.trade_messages import (
     SaleRequest,
     VendMetaData,
 )
+from voucherswitch.providers.bluvoucher.translate import spend_reference
 from voucherswitch.providers.contract.answers import (
     BadAnswer,
     Rules,
     bad_answer,
     cents_of,
     check,
+    check_references,
     decoded,
     secrets_of,
 )
 from voucherswitch.providers.contract.families import safe_code, safe_message, safe_reference
-from voucherswitch.providers.contract.provider_time import utc_text
+from voucherswitch.providers.contract.provider_time import expiry_of
 from voucherswitch.providers.contract.transport.http import HttpAnswer
 
 SUCCESS: Final = frozenset({200, 201})
@@ -67,16 +69,14 @@ def from_sale(answer: HttpAnswer, order: ProvisionOrder, rules: Rules) -> Outcom
         found = decoded(body, SaleAnswer)
         check(found.request_id in (None, order.request_id), "the answer is about another request")
         check(found.amount == order.amount_cents, "the value is not the amount that was asked for")
+        voucher = _voucher(found.token, found.serial_number, found.expiry_date_time, rules, found.product_instructions)
+        reference = safe_reference(found.reference)
+        check_references(voucher.code, None, voucher.serial_number, reference)
         return Approved(
-            approved_cents=found.amount,
-            balance_cents=found.amount,
-            voucher=_voucher(
-                found.token, found.serial_number, found.expiry_date_time, rules, found.product_instructions
-            ),
-            provider_ref=safe_reference(found.reference),
+            approved_cents=found.amount, balance_cents=found.amount, voucher=voucher, provider_ref=reference
         )
 
-    return _outcome(answer, order, rules, read)
+    return _outcome(answer, PROVISION, order, rules, read)
 
 
 def from_redemption(answer: HttpAnswer, order: RedeemOrder, rules: Rules) -> Outcome:
@@ -91,14 +91,17 @@ def from_redemption(answer: HttpAnswer, order: RedeemOrder, rules: Rules) -> Out
         rest = found.replacement_voucher
         change = None if rest is None else _voucher(rest.token, rest.serial_number, rest.expiry_date_time, rules)
         check(change is None or change.code != order.voucher_code, "the replacement is the voucher that was used")
+        reference = spend_reference(found.reference, order.voucher_code)
+        if change is not None:
+            check_references(change.code, order.voucher_code, change.serial_number, reference)
         return Approved(
             approved_cents=found.amount,
             balance_cents=0,  # a voucher is used up whole; what is left of the value is in the replacement
             voucher=change,
-            provider_ref=safe_reference(found.reference),
+            provider_ref=reference,
         )
 
-    return _outcome(answer, order, rules, read)
+    return _outcome(answer, REDEEM, order, rules, read)
 
 
 def from_lookup(answer: HttpAnswer, order: LookupOrder, rules: Rules, *, in_rand: bool) -> Outcome:
@@ -117,20 +120,20 @@ def from_lookup(answer: HttpAnswer, order: LookupOrder, rules: Rules, *, in_rand
             voucher_state=found.status,
         )
 
-    return _outcome(answer, order, rules, read)
+    return _outcome(answer, LOOKUP, order, rules, read)
 
 
-def _outcome(answer: HttpAnswer, order: Order, rules: Rules, read: Callable[[bytes], Outcome]) -> Outcome:
+def _outcome(
+    answer: HttpAnswer, operation: str, order: Order, rules: Rules, read: Callable[[bytes], Outcome]
+) -> Outcome:
     if answer.status in SUCCESS:
         try:
             return read(answer.body)
         except BadAnswer as finding:
             return bad_answer(finding)
     code, text = _error(answer.body)
-    line = trade_line(answer.status, code, rules.code_map)
-    meaning = line.sale if isinstance(order, ProvisionOrder) else line.voucher
-    secrets = secrets_of(order)
-    outcome = meaning.outcome(code, text, secrets)
+    meaning = trade_meaning(operation, answer.status, code, rules.code_map)
+    outcome = meaning.outcome(code, text, secrets_of(order))
     if outcome.provider_code is None:  # the status is all the code there is
         outcome = msgspec.structs.replace(outcome, provider_code=str(answer.status))
     return outcome
@@ -149,20 +152,14 @@ def _error(body: bytes) -> tuple[str, str | None]:
     return (code if safe_code(code) is not None else ""), safe_message(text)
 
 
-def _voucher(
-    token: str | None, serial: str | None, expiry: str | None, rules: Rules, instructions: str | None = None
-) -> Voucher:
+def _voucher(token: str | None, serial: str | None, expiry: Any, rules: Rules, instructions: Any = None) -> Voucher:
     if token is None or not rules.pin_pattern.fullmatch(token):
         raise BadAnswer("the answer holds no PIN, or one of the wrong shape")
-    try:
-        expires_at = None if expiry is None else utc_text(expiry)
-    except ValueError:
-        raise BadAnswer("the expiry is not a time") from None
     return Voucher(
         code=token,
         serial_number=safe_reference(serial),
-        expires_at=expires_at,
-        instructions=(instructions,) if instructions else (),
+        expires_at=expiry_of(expiry) if isinstance(expiry, str) else None,
+        instructions=(instructions,) if isinstance(instructions, str) and instructions else (),
     )
 
 

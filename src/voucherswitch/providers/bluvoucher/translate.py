@@ -31,7 +31,7 @@ from voucherswitch.message.outcomes import (
 )
 from voucherswitch.message.parties import Voucher
 from voucherswitch.providers.bluvoucher import messages
-from voucherswitch.providers.bluvoucher.errors import SESSION_UNKNOWN, TRANSACTION_UNKNOWN, aeon_line
+from voucherswitch.providers.bluvoucher.errors import SESSION_UNKNOWN, TRANSACTION_UNKNOWN, aeon_advice, aeon_meaning
 from voucherswitch.providers.bluvoucher.messages import Answer, Fields, answer_to
 from voucherswitch.providers.bluvoucher.settings import BluVoucherSettings
 from voucherswitch.providers.contract.answers import (
@@ -41,12 +41,13 @@ from voucherswitch.providers.contract.answers import (
     bad_answer,
     cents_of,
     check,
+    check_references,
     not_found,
     rand,
     secrets_of,
 )
 from voucherswitch.providers.contract.families import UNLISTED, Family, safe_code, safe_message, safe_reference
-from voucherswitch.providers.contract.provider_time import end_of_day
+from voucherswitch.providers.contract.provider_time import expiry_of
 from voucherswitch.providers.contract.transport.xml import leaf, optional
 
 TRANS_REF: Final = "TransRef"  # in the refs of a provision
@@ -150,7 +151,7 @@ def session_of(body: bytes, rules: Rules) -> str | NotSent:
         return NotSent(unknown.error_type, None, unknown.provider_message, unknown.alert)
     if isinstance(answer, str):
         return answer
-    outcome = aeon_line(answer.code, rules.code_map).request.outcome(answer.code, answer.text)
+    outcome = aeon_meaning(answer.code, rules.code_map).outcome(answer.code, answer.text)
     if isinstance(outcome, NotSent):
         return outcome
     alert = outcome.alert if isinstance(outcome, OutcomeUnknown) else None
@@ -187,14 +188,22 @@ def session_unknown(body: bytes, event_type: str, session_id: str) -> bool:
 # Answers -> outcomes
 
 
-def from_get_voucher(body: bytes, session_id: str, order: ProvisionOrder, rules: Rules) -> Outcome:
-    """Read the answer to a sale: PIN, amount and reference must be what was asked for."""
+def from_get_voucher(
+    body: bytes, session_id: str, order: ProvisionOrder, rules: Rules, *, can_ask: bool = True
+) -> Outcome:
+    """Read the answer to a sale: PIN, amount and reference must be what was asked for.
+
+    Args:
+        can_ask: a TransRef that the answer lacks can still be asked for; otherwise the sale could never be confirmed.
+    """
     try:
         answer = answer_to(body, messages.GET_VOUCHER, session_id)
         if answer.refused:
             return _refusal(answer, order, rules)
         check(answer.data.get("Reference") == order.request_id, "the answer is about another request")
-        return _issued(answer.data, order.amount_cents, rules, state=None)
+        issued = _issued(answer.data, order.amount_cents, rules, state=None)
+        check(can_ask or TRANS_REF in issued.refs, "the answer has no TransRef")
+        return issued
     except BadAnswer as finding:
         return bad_answer(finding)
 
@@ -223,11 +232,10 @@ def from_enquiry(body: bytes, session_id: str, order: LookupOrder, rules: Rules)
         if answer.refused:
             return _refusal(answer, order, rules)
         state, value_cents = _state(answer.data), _cents(answer.data, "Value")
-        voucher = Voucher(
-            code=order.voucher_code or "",
-            serial_number=safe_reference(answer.data.get("Serial")),
-            expires_at=_expiry(answer.data),
-        )
+        serial = safe_reference(answer.data.get("Serial"))
+        code = order.voucher_code or ""
+        check_references(code, None, serial)
+        voucher = Voucher(code=code, serial_number=serial, expires_at=_expiry(answer.data))
         return Approved(
             approved_cents=value_cents if state == _ACTIVE else 0,
             balance_cents=0 if state == SPENT else value_cents,
@@ -249,7 +257,7 @@ def from_spend(body: bytes, session_id: str, order: RedeemOrder, amount_cents: i
         return Approved(
             approved_cents=amount_cents,
             balance_cents=0,
-            provider_ref=safe_reference(answer.data.get("SpendRef")),
+            provider_ref=spend_reference(answer.data.get("SpendRef"), order.voucher_code),
         )
     except BadAnswer as finding:
         return bad_answer(finding)
@@ -282,7 +290,7 @@ def from_products(body: bytes, session_id: str, rules: Rules) -> tuple[ProviderP
     try:
         answer = answer_to(body, messages.GET_PRODUCT_LIST, session_id)
         if answer.refused:
-            meaning = aeon_line(answer.code, rules.code_map).request
+            meaning = aeon_meaning(answer.code, rules.code_map)
             return OutcomeUnknown(UNLISTED.error_type, safe_code(answer.code), safe_message(answer.text), meaning.alert)
         return tuple(_product(Fields(group)) for name, group in answer.data.groups if name == "product")
     except BadAnswer as finding:
@@ -302,9 +310,9 @@ def trans_ref_of(body: bytes, session_id: str, order: AdviceOrder, rules: Rules)
     except BadAnswer as finding:
         return bad_advice(finding)
     if answer.code == TRANSACTION_UNKNOWN and order.sent_ms_ago >= rules.settle_ms:
-        return Refused(safe_code(answer.code), safe_message(answer.text))
-    alert = aeon_line(answer.code, rules.code_map).request.alert
-    return Pending(f"GetTransStatus: {safe_code(answer.code) or 'refused'}", alert)
+        return Refused(safe_code(answer.code), safe_message(answer.text, secrets_of(order)))
+    alert = aeon_meaning(answer.code, rules.code_map).alert
+    return Pending(f"GetTransStatus: {safe_code(answer.code, secrets_of(order)) or 'refused'}", alert)
 
 
 def from_advice(body: bytes, event_type: str, order: AdviceOrder, rules: Rules) -> AdviceResult:
@@ -316,12 +324,17 @@ def from_advice(body: bytes, event_type: str, order: AdviceOrder, rules: Rules) 
             return Acknowledged()
     except BadAnswer as finding:
         return bad_advice(finding)
-    line = aeon_line(answer.code, rules.code_map)
-    meaning = line.sold if event_type == messages.SOLD_VOUCHER else line.cancel
+    meaning = aeon_advice(answer.code, rules.code_map, confirms=event_type == messages.SOLD_VOUCHER)
     return meaning.result(order, rules.settle_ms, answer.code, answer.text)
 
 
 # What an answer proves
+
+
+def spend_reference(text: str | None, voucher_code: str) -> str | None:
+    """The provider's reference of a redemption; None for one that shows the voucher: what was spent stands without."""
+    reference = safe_reference(text)
+    return None if reference is None or voucher_code in reference else reference
 
 
 def _issued(data: Fields, amount_cents: int, rules: Rules, state: str | None) -> Approved:
@@ -329,12 +342,12 @@ def _issued(data: Fields, amount_cents: int, rules: Rules, state: str | None) ->
     pin = data.get("Pin")
     if pin is None or not rules.pin_pattern.fullmatch(pin):
         raise BadAnswer("the answer holds no PIN, or one of the wrong shape")
-    voucher = Voucher(code=pin, serial_number=safe_reference(data.get("Serial")), expires_at=_expiry(data))
-    trans_ref = safe_reference(data.get(TRANS_REF))
+    serial, trans_ref = safe_reference(data.get("Serial")), safe_reference(data.get(TRANS_REF))
+    check_references(pin, None, serial, trans_ref)
     return Approved(
         approved_cents=amount_cents,
         balance_cents=amount_cents,
-        voucher=voucher,
+        voucher=Voucher(code=pin, serial_number=serial, expires_at=_expiry(data)),
         provider_ref=trans_ref,
         refs={} if trans_ref is None else {TRANS_REF: trans_ref},
         voucher_state=state,
@@ -342,14 +355,14 @@ def _issued(data: Fields, amount_cents: int, rules: Rules, state: str | None) ->
 
 
 def _refusal(answer: Answer, order: Order, rules: Rules) -> Outcome:
-    return aeon_line(answer.code, rules.code_map).request.outcome(answer.code, answer.text, secrets_of(order))
+    return aeon_meaning(answer.code, rules.code_map).outcome(answer.code, answer.text, secrets_of(order))
 
 
 def _unanswered(answer: Answer, order: StatusOrder, rules: Rules) -> Outcome:
     """A question that was refused: only "not found" proves anything, and only once it is settled."""
     if answer.code == TRANSACTION_UNKNOWN:
         return not_found(order, rules.settle_ms, answer.code, answer.text)
-    meaning = aeon_line(answer.code, rules.code_map).request
+    meaning = aeon_meaning(answer.code, rules.code_map)
     secrets = secrets_of(order)
     code, message = safe_code(answer.code, secrets), safe_message(answer.text, secrets)
     error_type = UNLISTED.error_type if meaning.family is Family.DECLINED else meaning.error_type
@@ -370,11 +383,8 @@ def _cents(data: Fields, name: str) -> int:
 
 
 def _expiry(data: Fields) -> str | None:
-    day = data.get("ExpiryDate")
-    try:
-        return None if day is None else end_of_day(day)
-    except ValueError:
-        raise BadAnswer("the expiry is not a day") from None
+    """When the voucher ends, if that can be read: a PIN that was paid for is not given up for its date."""
+    return expiry_of(data.shown("ExpiryDate"))
 
 
 def _product(entry: Fields) -> ProviderProduct:

@@ -133,8 +133,13 @@ def safe_message(text: str | None, secrets: Iterable[str] = ()) -> str | None:
     """
     if not text:
         return None
-    shown = _UNPRINTABLE.sub(" ", _without_secrets(text, secrets)).strip()
+    shown = printable(_without_secrets(text, secrets))
     return shown[:PROVIDER_MESSAGE_CHARS_MAX] or None
+
+
+def printable(text: str) -> str:
+    """A provider's text on one line, without what no slip can print."""
+    return _UNPRINTABLE.sub(" ", text).strip()
 
 
 def _without_secrets(text: str, secrets: Iterable[str]) -> str:

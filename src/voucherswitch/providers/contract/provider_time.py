@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from typing import Final
 
+TIME_CHARS_MAX: Final = 40  # of a time as anybody writes it
 SAST: Final = timezone(timedelta(hours=2), "SAST")
 
 
@@ -51,7 +52,7 @@ def expiry_of(text: str | None) -> str | None:
 
     None: nothing, or nothing that can be read. A voucher that was paid for is not given up for the form of its date.
     """
-    if not text:
+    if not text or len(text) > TIME_CHARS_MAX:
         return None
     for read in (utc_text, end_of_day, _without_offset):
         try:
@@ -62,5 +63,7 @@ def expiry_of(text: str | None) -> str | None:
 
 
 def _without_offset(text: str) -> str:
+    if ":" not in text:
+        raise ValueError("a day written in an unusual way is not its midnight")
     moment = datetime.fromisoformat(text)
     return utc_text(moment.replace(tzinfo=moment.tzinfo or SAST).isoformat())

@@ -36,6 +36,8 @@ from voucherswitch.providers.flash.settings import FlashSettings, flash_settings
 
 TOKEN_PATH: Final = "/token"  # noqa: S105 (a path)
 UNAUTHORISED: Final = 401
+# Besides what is secret everywhere. Instructions often hold the PIN, as a part of what is to be dialled.
+HIDDEN_NAMES: Final = ("mobileNumber", "redemptionInstructions")
 
 # A resend now could buy a second voucher: none is sent, and of the first message nothing is proved.
 TOO_LATE: Final = OutcomeUnknown(ErrorType.FUNCTION_NOT_SUPPORTED)
@@ -54,7 +56,7 @@ class FlashConnector(BaseConnector):
         self._window_s = settings.replay_window_s
         self._total_s = settings.total_timeout_ms / 1000
         self._rules = rules_of(settings)
-        self._http = HttpTransport(provider_id, settings, JsonMask(("mobileNumber",)))
+        self._http = HttpTransport(provider_id, settings, JsonMask(HIDDEN_NAMES))
         self._tokens = TokenCache(self._http, TOKEN_PATH, f"Basic {settings.api_key}")
 
     async def provision(self, order: ProvisionOrder, call: Call) -> Outcome:

@@ -16,6 +16,7 @@ from voucherswitch.providers.contract.families import (
     Effect,
     Family,
     Meaning,
+    advice_meaning,
     mapped_advice,
 )
 
@@ -70,12 +71,9 @@ def meaning_of(status: int, code: str, code_map: Mapping[str, Meaning]) -> Meani
 
 
 def advice_meaning_of(status: int, code: str, code_map: Mapping[str, Meaning]) -> AdviceMeaning:
-    """The same for an advice, where only a decline that the settings list is final besides the table's."""
+    """The same for an advice: the table wins, and of the settings' `code_map` only a decline is final."""
     if status in CREDENTIAL_STATUSES:
         return mapped_advice(REFUSED_CREDENTIALS)
     if status >= 500 or 300 <= status < 400:
         return WAIT
-    mapped = code_map.get(code)
-    if mapped is not None:
-        return mapped_advice(mapped)
-    return ADVICES.get(code, WAIT) if status < 300 else WAIT
+    return advice_meaning(ADVICES.get(code) if status < 300 else None, code_map.get(code))

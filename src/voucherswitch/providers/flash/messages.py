@@ -1,6 +1,6 @@
 """Flash's wire models (providers.md 9.2): the shapes are Documented. Cents; unknown properties are ignored."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -65,7 +65,7 @@ class Content(Struct, frozen=True, rename="camel"):
 
 class VoucherPart(Struct, frozen=True, rename="camel"):
     amount: int | None = None
-    expiry_date: str | None = None
+    expiry_date: Any = None  # whatever stands there, the voucher was paid for
     pin: str | None = None
     serial_number: str | None = None
     status: str | None = None

@@ -27,12 +27,13 @@ from voucherswitch.providers.contract.answers import (
     bad_advice,
     bad_answer,
     check,
+    check_references,
     decoded,
     in_doubt,
     secrets_of,
 )
 from voucherswitch.providers.contract.families import safe_code, safe_message, safe_reference
-from voucherswitch.providers.contract.provider_time import utc_text
+from voucherswitch.providers.contract.provider_time import expiry_of
 from voucherswitch.providers.contract.transport.http import HttpAnswer
 from voucherswitch.providers.flash.errors import SUCCESS, advice_meaning_of, meaning_of
 from voucherswitch.providers.flash.messages import (
@@ -63,8 +64,10 @@ _GIFT = re.compile(r"gift:([0-9]{1,9})")
 _MSISDN = re.compile(r"27[0-9]{9}")
 _NOT_ALPHANUMERIC = re.compile(r"[^0-9A-Za-z]+")
 
-# A voucher that can no longer be used resolves a doubt to "declined": the customer holds nothing (providers.md B.7).
-_GONE: Final = frozenset({"cancelled", "reversed", "blocked"})
+# Words for a voucher's state, in lower case; Flash's own list was never seen. One that can no longer be used resolves a
+# doubt to "declined": the customer holds nothing (providers.md B.7). A word of neither list resolves nothing.
+_LIVE: Final = frozenset({"active", "used", "redeemed"})
+_GONE: Final = frozenset({"expired", "lapsed", "released", "voided", "refunded", "cancelled", "blocked", "reversed"})
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -169,11 +172,15 @@ def from_resent_purchase(answer: HttpAnswer, order: ProvisionOrder, rules: Rules
     """Read the answer to a repeated purchase: the first one's, or that of a first one which never came.
 
     A resend that was not processed proves nothing about the first message, so it leaves the doubt (providers.md B.7).
+    Between the first message and this one the voucher may have come to an end, which its state tells.
     """
 
     def replayed(found: Answer) -> Outcome:
-        if found.voucher is not None and _is_gone(found.voucher):
+        state = None if found.voucher is None else _state(found.voucher)
+        if found.voucher is not None and state in _GONE:
+            check(found.amount == order.amount_cents, "the value is not the amount that was asked for")
             return Declined(ErrorType.TRANSACTION_DECLINED, provider_message=safe_message(found.voucher.status))
+        check(state is None or state in _LIVE, "the voucher's state is unknown to us")
         return _issued(found, order, rules, first_sent_at)
 
     return in_doubt(_outcome(answer, order, rules, replayed))
@@ -191,7 +198,7 @@ def from_refund(answer: HttpAnswer, order: RefundOrder, rules: Rules) -> Outcome
         check(found.amount == order.amount_cents, "the value is not the amount that was asked for")
         return Approved(
             approved_cents=order.amount_cents,
-            voucher=_voucher(found.voucher, order.amount_cents, rules),
+            voucher=_voucher(found.voucher, order.amount_cents, rules, found.transaction_id),
             provider_ref=safe_reference(found.transaction_id),
         )
 
@@ -283,7 +290,7 @@ def _text(answer: HttpAnswer, found: Answer | None) -> str:
 
 def _issued(found: Answer, order: ProvisionOrder, rules: Rules, first_sent_at: str) -> Approved:
     check(found.amount == order.amount_cents, "the value is not the amount that was asked for")
-    voucher = _voucher(found.voucher, order.amount_cents, rules)
+    voucher = _voucher(found.voucher, order.amount_cents, rules, found.transaction_id)
     reference = safe_reference(found.transaction_id)
     refs = {"firstSentAt": first_sent_at}
     if reference is not None:
@@ -293,12 +300,14 @@ def _issued(found: Answer, order: ProvisionOrder, rules: Rules, first_sent_at: s
 
 def _redeemed(found: Answer, order: RedeemOrder, rules: Rules) -> Approved:
     check(found.amount == order.amount_cents, "the value is not the amount that was asked for")
+    check_references(order.voucher_code, order.voucher_pin, found.transaction_id)
     part = found.voucher
     change = None
     if part is not None and (part.amount or part.pin):
         change_cents = part.amount or 0
         check(change_cents > 0, "the change voucher has no value")
-        change = msgspec.structs.replace(_voucher(part, change_cents, rules), value_cents=change_cents)
+        change = _voucher(part, change_cents, rules, found.transaction_id)
+        change = msgspec.structs.replace(change, value_cents=change_cents)
     return Approved(
         approved_cents=order.amount_cents,
         balance_cents=0,  # a voucher is used up whole; what is left of the value is in the change voucher
@@ -307,28 +316,26 @@ def _redeemed(found: Answer, order: RedeemOrder, rules: Rules) -> Approved:
     )
 
 
-def _voucher(part: VoucherPart | None, cents: int, rules: Rules) -> Voucher:
+def _voucher(part: VoucherPart | None, cents: int, rules: Rules, transaction_id: str | None) -> Voucher:
     if part is None:
         raise BadAnswer("the answer holds no voucher")
     check(part.amount == cents, "the voucher's value is not the amount that was asked for")
     if part.pin is None or not rules.pin_pattern.fullmatch(part.pin):
         raise BadAnswer("the answer holds no PIN, or one of the wrong shape")
-    check(not _is_gone(part), "the voucher can no longer be used")
-    try:
-        expires_at = None if part.expiry_date is None else utc_text(part.expiry_date)
-    except ValueError:
-        raise BadAnswer("the expiry is not a time") from None
+    check(_state(part) not in _GONE, "the voucher can no longer be used")
+    check_references(part.pin, None, transaction_id, part.serial_number)
     instructions = part.content.redemption_instructions if part.content is not None else None
     return Voucher(
         code=part.pin,
         serial_number=safe_reference(part.serial_number),
-        expires_at=expires_at,
+        expires_at=expiry_of(part.expiry_date) if isinstance(part.expiry_date, str) else None,
         instructions=(instructions,) if instructions else (),
     )
 
 
-def _is_gone(part: VoucherPart) -> bool:
-    return part.status is not None and part.status.lower() in _GONE
+def _state(part: VoucherPart) -> str | None:
+    """The voucher's state as our lists have it; None: the answer tells none."""
+    return (part.status or "").strip().lower() or None
 
 
 def _product(code: int, name: str, min_cents: int, max_cents: int) -> ProviderProduct:

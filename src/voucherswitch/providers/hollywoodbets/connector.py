@@ -59,12 +59,15 @@ class HollywoodbetsConnector(BaseConnector):
         return translate.from_issue(answer, order, self._rules) if isinstance(answer, HttpAnswer) else failed(answer)
 
     async def retry(self, order: ProvisionOrder, call: Call) -> Outcome:
-        """Send the same request again while the provider surely remembers it; later only ask about it."""
+        """Send the same request again while the provider surely remembers it; otherwise only ask about it.
+
+        An age below 0 is none: the clock was set back, and the request may be older than the provider's memory.
+        """
         if refusal := refusal_of(order):
             return refusal
-        if order.sent_ms_ago >= self._settings.replay_window_s * 1000:
-            asked = StatusOrder(order.request_id, order.amount_cents, sent_ms_ago=order.sent_ms_ago)
-            return await self._ask(asked, call, "retry")
+        if not 0 <= order.sent_ms_ago < self._settings.replay_window_s * 1000:
+            asked = StatusOrder(order.request_id, order.amount_cents, sent_ms_ago=order.settled_ms_ago)
+            return await self._ask(asked, call, "retry", order.sent_ms_ago)
         answer = await self._issue(order, call, "retry")
         if answer is None:
             return in_doubt(UNROUTABLE)
@@ -110,10 +113,12 @@ class HollywoodbetsConnector(BaseConnector):
             return None
         return await self._post(call, operation, "/issues", translate.issue_body(order, outlet, self._clock()), order)
 
-    async def _ask(self, order: StatusOrder, call: Call, operation: str) -> Outcome:
+    async def _ask(
+        self, order: StatusOrder, call: Call, operation: str, first_sent_ms_ago: int | None = None
+    ) -> Outcome:
         answer = await self._get(call, operation, _of(order.request_id))
         if isinstance(answer, HttpAnswer):
-            return translate.from_status(answer, order, self._rules)
+            return translate.from_status(answer, order, self._rules, first_sent_ms_ago)
         return in_doubt(failed(answer))
 
     async def _post(self, call: Call, operation: str, path: str, body: bytes, order: Order) -> HttpResult:

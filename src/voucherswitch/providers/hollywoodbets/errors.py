@@ -18,15 +18,15 @@ from voucherswitch.providers.contract.families import (
     Effect,
     Family,
     Meaning,
-    mapped_advice,
+    advice_meaning,
 )
 
 
 class Line(Struct, frozen=True):
-    """One line of the table: for a request, and for the block that reverses one."""
+    """One line of the table: for a request, and for the block that reverses one; None: it says nothing of a block."""
 
     request: Meaning
-    block: AdviceMeaning = WAIT
+    block: AdviceMeaning | None = None
 
 
 DONE: Final = "HB00"
@@ -44,27 +44,27 @@ TABLE: Final[Mapping[str, Line]] = {
     "HB15": _TOO_LATE,
     "HB16": Line(Meaning(Family.NOT_SENT, ErrorType.DO_NOT_HONOUR, FLOAT_EXHAUSTED)),
     "HB20": Line(Meaning(Family.DECLINED, ErrorType.INVALID_VOUCHER)),
-    "HB30": Line(Meaning(Family.UNKNOWN, ErrorType.VOUCHER_STATUS_UNKNOWN)),
+    "HB30": Line(Meaning(Family.UNKNOWN, ErrorType.VOUCHER_STATUS_UNKNOWN), WAIT),
     # Nothing to block is success only once the request cannot still be on its way in: there is no tombstone.
     NOT_KNOWN: Line(UNLISTED, AdviceMeaning(Effect.DONE_ONCE_SETTLED)),
     "HB50": Line(
         Meaning(Family.NOT_SENT, ErrorType.GENERAL_ERROR, MESSAGE_REFUSED), AdviceMeaning(Effect.WAIT, MESSAGE_REFUSED)
     ),
-    "HB90": Line(Meaning(Family.NOT_SENT, ErrorType.UPSTREAM_UNAVAILABLE)),
-    "HB99": Line(UNLISTED),
+    "HB90": Line(Meaning(Family.NOT_SENT, ErrorType.UPSTREAM_UNAVAILABLE), WAIT),
+    "HB99": Line(UNLISTED, WAIT),
 }
 # HTTP 401: the one refusal that has no result code.
-CREDENTIALS: Final = Line(
-    Meaning(Family.NOT_SENT, ErrorType.ROUTING_ERROR, CREDENTIALS_REFUSED),
-    AdviceMeaning(Effect.WAIT, CREDENTIALS_REFUSED),
-)
+CREDENTIALS: Final = Meaning(Family.NOT_SENT, ErrorType.ROUTING_ERROR, CREDENTIALS_REFUSED)
+CREDENTIALS_OF_A_BLOCK: Final = AdviceMeaning(Effect.WAIT, CREDENTIALS_REFUSED)
 
 _FALLBACK: Final = Line(UNLISTED)
 
 
-def line_for(code: str, code_map: Mapping[str, Meaning]) -> Line:
-    """Find what a code means; the settings' `code_map` wins over the table."""
-    mapped = code_map.get(code)
-    if mapped is None:
-        return TABLE.get(code, _FALLBACK)
-    return Line(mapped, mapped_advice(mapped))
+def request_meaning(code: str, code_map: Mapping[str, Meaning]) -> Meaning:
+    """What a code means for a request; the settings' `code_map` wins over the table."""
+    return code_map.get(code) or TABLE.get(code, _FALLBACK).request
+
+
+def block_meaning(code: str, code_map: Mapping[str, Meaning]) -> AdviceMeaning:
+    """What a code means for a block; `code_map` tells only where the table says nothing."""
+    return advice_meaning(TABLE.get(code, _FALLBACK).block, code_map.get(code))

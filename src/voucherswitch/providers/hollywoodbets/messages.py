@@ -2,6 +2,8 @@
 
 Money is a rand decimal in a string. A PIN is a string too: as a number it would lose its leading zeros, so a number is
 no PIN.
+
+An expiry may be anything: a voucher that was paid for is not given up for the form of its date.
 """
 
 from typing import Annotated, Final
@@ -46,7 +48,7 @@ class IssueObject(Struct, frozen=True, rename="camel"):
     pin: str | None = None
     voucher_id: Annotated[int, Meta(ge=0, le=VOUCHER_ID_MAX)] | None = None
     serial_number: str | None = None
-    expiry_date: str | None = None
+    expiry_date: object = None
 
 
 class BlockAnswer(Struct, frozen=True, rename="camel"):
@@ -60,7 +62,7 @@ class PinAnswer(Struct, frozen=True, rename="camel"):
     face_value: str
     state: str
     serial_number: str | None = None
-    expiry_date: str | None = None
+    expiry_date: object = None
 
 
 class DenominationList(Struct, frozen=True):

@@ -32,6 +32,7 @@ from voucherswitch.providers.contract.answers import (
     bad_answer,
     cents_of,
     check,
+    check_references,
     decoded,
     in_doubt,
     not_found,
@@ -39,9 +40,17 @@ from voucherswitch.providers.contract.answers import (
     secrets_of,
 )
 from voucherswitch.providers.contract.families import UNLISTED, safe_reference
-from voucherswitch.providers.contract.provider_time import SAST, end_of_day
+from voucherswitch.providers.contract.provider_time import SAST, end_of_day, expiry_of
+from voucherswitch.providers.contract.simulator.check_digits import luhn
 from voucherswitch.providers.contract.transport.http import HttpAnswer
-from voucherswitch.providers.hollywoodbets.errors import CREDENTIALS, DONE, NOT_KNOWN, line_for
+from voucherswitch.providers.hollywoodbets.errors import (
+    CREDENTIALS,
+    CREDENTIALS_OF_A_BLOCK,
+    DONE,
+    NOT_KNOWN,
+    block_meaning,
+    request_meaning,
+)
 from voucherswitch.providers.hollywoodbets.messages import (
     BlockAnswer,
     BlockRequest,
@@ -64,6 +73,7 @@ _GONE: Final = frozenset({BLOCKED, "LAPSED"})
 _LIVE: Final = frozenset({UNUSED, "USED"})
 
 _DAY = re.compile(r"([0-9]{2})/([0-9]{2})/([0-9]{4})")
+_LUHN_11 = re.compile(r"[0-9]{11}")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -106,11 +116,15 @@ def from_resend(answer: HttpAnswer, order: ProvisionOrder, rules: Rules) -> Outc
     return in_doubt(from_issue(answer, order, rules))
 
 
-def from_status(answer: HttpAnswer, order: StatusOrder, rules: Rules) -> Outcome:
+def from_status(answer: HttpAnswer, order: StatusOrder, rules: Rules, first_sent_ms_ago: int | None = None) -> Outcome:
     """Read what became of an earlier provision.
 
     A refused question says nothing about it; "not known" does, but only while the provider still remembers.
+
+    Args:
+        first_sent_ms_ago: age of the provision's first message, where it is known beside that of the last one.
     """
+    remembered_ms = order.sent_ms_ago if first_sent_ms_ago is None else first_sent_ms_ago
     if answer.status == 200:
         try:
             result = _result(answer.body, order.request_id)
@@ -118,7 +132,7 @@ def from_status(answer: HttpAnswer, order: StatusOrder, rules: Rules) -> Outcome
                 return _issued(answer.body, order, rules)
         except BadAnswer as finding:
             return bad_answer(finding)
-        if result.result_code == NOT_KNOWN and order.sent_ms_ago < KEPT_MS:
+        if result.result_code == NOT_KNOWN and 0 <= remembered_ms < KEPT_MS:
             return not_found(order, rules.settle_ms, result.result_code, result.result_text)
     return _unproved(_refused(answer, rules, ()))
 
@@ -131,7 +145,7 @@ def from_pin_query(answer: HttpAnswer, order: LookupOrder, pin: str, rules: Rule
 def from_block(answer: HttpAnswer, order: AdviceOrder, rules: Rules) -> AdviceResult:
     """Read the answer to a block: done now or before, or why not."""
     if answer.status == 401:
-        return CREDENTIALS.block.result(order, rules.settle_ms, "401", "credentials refused")
+        return CREDENTIALS_OF_A_BLOCK.result(order, rules.settle_ms, "401", "credentials refused")
     if answer.status != 200:
         return Pending(cause=f"HTTP {answer.status}")
     try:
@@ -146,7 +160,7 @@ def from_block(answer: HttpAnswer, order: AdviceOrder, rules: Rules) -> AdviceRe
     if result.result_code == NOT_KNOWN and order.sent_ms_ago >= KEPT_MS:
         # Forgotten is not the same as never issued; only a person can find out now.
         return Refused(NOT_KNOWN, "the provider no longer remembers a request of that age")
-    meaning = line_for(result.result_code, rules.code_map).block
+    meaning = block_meaning(result.result_code, rules.code_map)
     return meaning.result(order, rules.settle_ms, result.result_code, result.result_text)
 
 
@@ -190,14 +204,14 @@ def _result(body: bytes, reference: str | None) -> Result:
 def _refused(answer: HttpAnswer, rules: Rules, secrets: tuple[str, ...]) -> Declined | NotSent | OutcomeUnknown:
     """What a refusal, or the answer of somebody on the way, means for a request."""
     if answer.status == 401:
-        return CREDENTIALS.request.outcome("401", "credentials refused")
+        return CREDENTIALS.outcome("401", "credentials refused")
     if answer.status != 200:
         return OutcomeUnknown(provider_message=f"HTTP {answer.status}")
     try:
         result = decoded(answer.body, Result)
     except BadAnswer as finding:
         return bad_answer(finding)
-    meaning = line_for(result.result_code, rules.code_map).request
+    meaning = request_meaning(result.result_code, rules.code_map)
     return meaning.outcome(result.result_code, result.result_text, secrets)
 
 
@@ -216,13 +230,16 @@ def _issued(body: bytes, order: ProvisionOrder | StatusOrder, rules: Rules) -> O
         return Declined(ErrorType.TRANSACTION_DECLINED, provider_message=found.state)
     check(found.state in _LIVE, "the voucher's state is unknown to us")
     check(cents_of(found.face_value) == order.amount_cents, "the value is not the amount that was asked for")
-    if found.pin is None or not rules.pin_pattern.fullmatch(found.pin):
+    if found.pin is None or not _is_pin(found.pin, rules.pin_pattern):
         raise BadAnswer("the answer holds no PIN, or one of the wrong shape")
+    reference = None if found.voucher_id is None else str(found.voucher_id)
+    if reference is not None:
+        check_references(found.pin, None, reference.zfill(len(found.pin)))  # a number has no leading zeros, a PIN has
     return Approved(
         approved_cents=order.amount_cents,
         balance_cents=order.amount_cents if found.state == UNUSED else 0,
         voucher=_voucher(found.pin, found.serial_number, found.expiry_date),
-        provider_ref=None if found.voucher_id is None else str(found.voucher_id),
+        provider_ref=reference,
         voucher_state=found.state if isinstance(order, StatusOrder) else None,
     )
 
@@ -247,20 +264,27 @@ def _product(value: str) -> ProviderProduct:
     return ProviderProduct(product=rand(cents), name=f"HollyTopUp R{rand(cents)}", fixed=True, amount_cents=cents)
 
 
-def _voucher(pin: str, serial: str | None, expiry_date: str | None) -> Voucher:
-    return Voucher(
-        code=pin,
-        serial_number=safe_reference(serial),
-        expires_at=None if expiry_date is None else _expiry(expiry_date),
-    )
+def _voucher(pin: str, serial: str | None, expiry_date: object) -> Voucher:
+    serial_number = safe_reference(serial)
+    check_references(pin, None, serial_number)
+    return Voucher(code=pin, serial_number=serial_number, expires_at=_expiry(expiry_date))
 
 
-def _expiry(text: str) -> str:
-    """A last day, `02/03/2029`, as the moment at which the voucher expires."""
-    written = _DAY.fullmatch(text)
+def _expiry(found: object) -> str | None:
+    """A last day, `02/03/2029`, as the moment at which the voucher expires; None: it cannot be read."""
+    if not isinstance(found, str):
+        return None
+    written = _DAY.fullmatch(found)
+    if written is None:
+        return expiry_of(found)
     try:
-        if written is not None:
-            return end_of_day(f"{written[3]}-{written[2]}-{written[1]}")
+        return end_of_day(f"{written[3]}-{written[2]}-{written[1]}")
     except ValueError:
-        pass
-    raise BadAnswer("the expiry is not a day")
+        return None
+
+
+def _is_pin(pin: str, pin_pattern: re.Pattern[str]) -> bool:
+    """A PIN of 11 digits ends in its Luhn digit; `pin_pattern` may say that this provider's are different."""
+    if not pin_pattern.fullmatch(pin):
+        return False
+    return not _LUHN_11.fullmatch(pin) or luhn(pin[:-1]) == pin[-1]

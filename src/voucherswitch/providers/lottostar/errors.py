@@ -17,15 +17,15 @@ from voucherswitch.providers.contract.families import (
     Effect,
     Family,
     Meaning,
-    mapped_advice,
+    advice_meaning,
 )
 
 
 class Line(Struct, frozen=True):
-    """One line of the table: for a request, and for the void that reverses one."""
+    """One line of the table: for a request, and for the void that reverses one; None: it says nothing of a void."""
 
     request: Meaning
-    void: AdviceMeaning = WAIT
+    void: AdviceMeaning | None = None
 
 
 NOT_FOUND: Final = (404, "NOT_FOUND")
@@ -35,7 +35,7 @@ _OUR_KEY: Final = Line(
     Meaning(Family.NOT_SENT, ErrorType.ROUTING_ERROR, CREDENTIALS_REFUSED),
     AdviceMeaning(Effect.WAIT, CREDENTIALS_REFUSED),
 )
-_BUSY: Final = Line(Meaning(Family.NOT_SENT, ErrorType.UPSTREAM_UNAVAILABLE))
+_BUSY: Final = Line(Meaning(Family.NOT_SENT, ErrorType.UPSTREAM_UNAVAILABLE), WAIT)
 # Something with this id, or these very bytes, was processed before, and its answer is not this one.
 _KNOWN: Final = Line(Meaning(Family.UNKNOWN, ErrorType.DUPLICATE_RECORD))
 _TOO_LATE: Final = Line(UNLISTED, AdviceMeaning(Effect.REFUSED))
@@ -48,7 +48,7 @@ TABLE: Final[Mapping[tuple[int, str], Line]] = {
     (401, "BAD_SIGNATURE"): _OUR_KEY,
     (401, "UNKNOWN_KEY"): _OUR_KEY,
     STALE: _OUR_KEY,  # the second time; the first one only corrects our clock
-    (401, "NONCE_REUSED"): _KNOWN,
+    (401, "NONCE_REUSED"): Line(_KNOWN.request, WAIT),
     (402, "FLOAT_EXHAUSTED"): Line(Meaning(Family.NOT_SENT, ErrorType.DO_NOT_HONOUR, FLOAT_EXHAUSTED)),
     (404, "STORE_UNKNOWN"): Line(Meaning(Family.NOT_SENT, ErrorType.ROUTING_ERROR)),
     (409, "IDEMPOTENCY_MISMATCH"): _KNOWN,
@@ -66,11 +66,18 @@ CODES: Final = frozenset(code for _, code in LOOKUP_TABLE)
 _FALLBACK: Final = Line(UNLISTED)
 
 
-def line_for(
+def request_meaning(
     status: int, code: str, code_map: Mapping[str, Meaning], table: Mapping[tuple[int, str], Line] = TABLE
-) -> Line:
-    """Find what a refusal means; the settings' `code_map` wins over the table."""
-    mapped = code_map.get(code)
-    if mapped is None:
-        return table.get((status, code), _FALLBACK)
-    return Line(mapped, mapped_advice(mapped))
+) -> Meaning:
+    """What a refusal means for a request; the settings' `code_map` wins over the table.
+
+    But for "not found": what `code_map` says of it is said of a lookup, and proves nothing of a sale.
+    """
+    of_a_sale = table is TABLE
+    mapped = None if of_a_sale and (status, code) == NOT_FOUND else code_map.get(code)
+    return mapped or table.get((status, code), _FALLBACK).request
+
+
+def void_meaning(status: int, code: str, code_map: Mapping[str, Meaning]) -> AdviceMeaning:
+    """What a refusal means for a void; `code_map` tells only where the table says nothing."""
+    return advice_meaning(TABLE.get((status, code), _FALLBACK).void, code_map.get(code))

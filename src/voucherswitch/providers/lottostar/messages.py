@@ -1,4 +1,7 @@
-"""Lottostar's wire models, as proposed (providers.md 3.2). Unknown properties are ignored; money is whole cents."""
+"""Lottostar's wire models, as proposed (providers.md 3.2). Unknown properties are ignored; money is whole cents.
+
+An expiry may be anything: a voucher that was paid for is not given up for the form of its date.
+"""
 
 from typing import Annotated, Final
 
@@ -36,7 +39,7 @@ class VoucherObject(Struct, frozen=True, rename="camel"):
     code: str | None = None
     serial: str | None = None
     voucher_id: str | None = None
-    expires_at: str | None = None
+    expires_at: object = None
 
 
 class VoidAnswer(Struct, frozen=True, rename="camel"):
@@ -50,7 +53,7 @@ class LookupAnswer(Struct, frozen=True, rename="camel"):
     value_cents: Cents
     status: str
     serial: str | None = None
-    expires_at: str | None = None
+    expires_at: object = None
 
 
 class Denomination(Struct, frozen=True, rename="camel"):

@@ -4,6 +4,7 @@ Money is cents on both sides. Every `from_…` returns only what the answer prov
 asked, or that lacks the voucher, is OutcomeUnknown with the alert `bad_answer`, never a decline.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -20,6 +21,7 @@ from voucherswitch.providers.contract.answers import (
     bad_advice,
     bad_answer,
     check,
+    check_references,
     decoded,
     in_doubt,
     not_found,
@@ -27,9 +29,18 @@ from voucherswitch.providers.contract.answers import (
     secrets_of,
 )
 from voucherswitch.providers.contract.families import UNLISTED, safe_code, safe_message, safe_reference
-from voucherswitch.providers.contract.provider_time import utc_text
+from voucherswitch.providers.contract.provider_time import expiry_of
+from voucherswitch.providers.contract.simulator.check_digits import luhn
 from voucherswitch.providers.contract.transport.http import HttpAnswer
-from voucherswitch.providers.lottostar.errors import LOOKUP_TABLE, NOT_FOUND, STALE, TABLE, Line, line_for
+from voucherswitch.providers.lottostar.errors import (
+    LOOKUP_TABLE,
+    NOT_FOUND,
+    STALE,
+    TABLE,
+    Line,
+    request_meaning,
+    void_meaning,
+)
 from voucherswitch.providers.lottostar.messages import (
     DenominationList,
     ErrorObject,
@@ -50,6 +61,7 @@ _LIVE: Final = frozenset({ACTIVE, "REDEEMED"})
 # The status word of a void that had its effect, by HTTP status: on a voucher, or on an id that will be refused.
 _VOIDED: Final = {200: "VOIDED", 202: "TOMBSTONED"}
 
+_LUHN_14 = re.compile(r"[0-9]{14}")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -98,7 +110,7 @@ def from_status(answer: HttpAnswer, order: StatusOrder, rules: Rules) -> Outcome
     error = _error(answer)
     if (answer.status, error.code) == NOT_FOUND:
         return not_found(order, rules.settle_ms, error.code, error.message)
-    alert = line_for(answer.status, error.code, {}).request.alert
+    alert = request_meaning(answer.status, error.code, {}).alert
     return OutcomeUnknown(UNLISTED.error_type, safe_code(error.code), safe_message(error.message), alert)
 
 
@@ -118,15 +130,15 @@ def from_void(answer: HttpAnswer, order: AdviceOrder, rules: Rules) -> AdviceRes
             return bad_advice(finding)
         return Acknowledged()
     error = _error(answer)
-    line = line_for(answer.status, error.code, rules.code_map)
-    return line.void.result(order, rules.settle_ms, error.code, error.message or f"HTTP {answer.status}")
+    meaning = void_meaning(answer.status, error.code, rules.code_map)
+    return meaning.result(order, rules.settle_ms, error.code, error.message or f"HTTP {answer.status}")
 
 
 def from_denominations(answer: HttpAnswer) -> tuple[ProviderProduct, ...] | OutcomeUnknown:
     """Read the list of values that are sold."""
     if answer.status != 200:
         error = _error(answer)
-        alert = line_for(answer.status, error.code, {}).request.alert
+        alert = request_meaning(answer.status, error.code, {}).alert
         return OutcomeUnknown(UNLISTED.error_type, safe_code(error.code), safe_message(error.message), alert)
     try:
         listed = decoded(answer.body, DenominationList).denominations
@@ -174,7 +186,7 @@ def _outcome(
         except BadAnswer as finding:
             return bad_answer(finding)
     error = _error(answer)
-    meaning = line_for(answer.status, error.code, rules.code_map, table).request
+    meaning = request_meaning(answer.status, error.code, rules.code_map, table)
     return meaning.outcome(error.code, error.message, secrets_of(order))
 
 
@@ -185,13 +197,15 @@ def _issued(body: bytes, order: ProvisionOrder | StatusOrder, rules: Rules) -> O
         return Declined(ErrorType.TRANSACTION_DECLINED, provider_message=found.status)
     check(found.status in _LIVE, "the voucher's state is unknown to us")
     check(found.value_cents == order.amount_cents, "the value is not the amount that was asked for")
-    if found.code is None or not rules.pin_pattern.fullmatch(found.code):
+    if found.code is None or not _is_code(found.code, rules.pin_pattern):
         raise BadAnswer("the answer holds no code, or one of the wrong shape")
+    reference = safe_reference(found.voucher_id)
+    check_references(found.code, None, reference)
     return Approved(
         approved_cents=found.value_cents,
         balance_cents=found.value_cents if found.status == ACTIVE else 0,
         voucher=_voucher(found.code, found.serial, found.expires_at),
-        provider_ref=safe_reference(found.voucher_id),
+        provider_ref=reference,
         voucher_state=found.status if isinstance(order, StatusOrder) else None,
     )
 
@@ -208,12 +222,18 @@ def _found(body: bytes, code: str) -> Outcome:
     )
 
 
-def _voucher(code: str, serial: str | None, expires_at: str | None) -> Voucher:
-    try:
-        expiry = None if expires_at is None else utc_text(expires_at)
-    except ValueError:
-        raise BadAnswer("the expiry is not a time") from None
-    return Voucher(code=code, serial_number=safe_reference(serial), expires_at=expiry)
+def _voucher(code: str, serial: str | None, expires_at: object) -> Voucher:
+    serial_number = safe_reference(serial)
+    check_references(code, None, serial_number)
+    expiry = expiry_of(expires_at) if isinstance(expires_at, str) else None
+    return Voucher(code=code, serial_number=serial_number, expires_at=expiry)
+
+
+def _is_code(code: str, pin_pattern: re.Pattern[str]) -> bool:
+    """A code of 14 digits ends in its Luhn digit; `pin_pattern` may say that this provider's are different."""
+    if not pin_pattern.fullmatch(code):
+        return False
+    return not _LUHN_14.fullmatch(code) or luhn(code[:-1]) == code[-1]
 
 
 def _error(answer: HttpAnswer) -> ErrorPart:

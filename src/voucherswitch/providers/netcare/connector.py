@@ -32,6 +32,13 @@ _CREDENTIAL_NAMES: Final = ("Username", "Nonce")  # beside `Password`, which is 
 _NO_VOUCHER: Final = Pending("not sent: the voucher's number or reference is not known")
 
 
+class NetcareMask(XmlMask):
+    """The mask of XML, and beyond it what is a voucher number only here: one of letters alone."""
+
+    def __call__(self, body: bytes, content_type: str | None) -> str:
+        return translate.without_numbers(super().__call__(body, content_type))
+
+
 class NetcareConnector(BaseConnector):
     """Netcare as the switch sees it. It keeps the price list between calls, and nothing else.
 
@@ -52,7 +59,7 @@ class NetcareConnector(BaseConnector):
         self._rules = rules_of(settings)
         self._now = now
         # In a fault `Code` is a word of the protocol; everywhere else it is a voucher.
-        mask = XmlMask(_CREDENTIAL_NAMES, own_words=TABLE.keys() | settings.code_map.keys())
+        mask = NetcareMask(_CREDENTIAL_NAMES, own_words=TABLE.keys() | settings.code_map.keys())
         self._http = HttpTransport(provider_id, settings, mask)
         service = Service(settings.path, messages.NAMESPACE, messages.PREFIX)
         self._soap = SoapTransport(self._http, service, settings.username, settings.password)

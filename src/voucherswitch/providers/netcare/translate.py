@@ -23,14 +23,24 @@ from voucherswitch.message.outcomes import (
     Pending,
 )
 from voucherswitch.message.parties import Tender, Voucher
-from voucherswitch.providers.contract.answers import BadAnswer, Rules, bad_advice, bad_answer, check, rand, secrets_of
-from voucherswitch.providers.contract.provider_time import end_of_day
+from voucherswitch.providers.contract.answers import (
+    BadAnswer,
+    Rules,
+    bad_advice,
+    bad_answer,
+    check,
+    check_references,
+    rand,
+    secrets_of,
+)
+from voucherswitch.providers.contract.provider_time import expiry_of
 from voucherswitch.providers.contract.simulator.check_digits import luhn_mod_32
 from voucherswitch.providers.contract.transport import soap
 from voucherswitch.providers.contract.transport.http import HttpAnswer
+from voucherswitch.providers.contract.transport.masking import MASK
 from voucherswitch.providers.contract.transport.xml import Element, Markup, child, children, text_of
 from voucherswitch.providers.netcare import messages
-from voucherswitch.providers.netcare.errors import line_for
+from voucherswitch.providers.netcare.errors import cancel_meaning_of, confirm_meaning_of, meaning_of
 from voucherswitch.providers.netcare.messages import name
 
 ACTIVE: Final = "ACTIVE"
@@ -40,6 +50,8 @@ MSISDN: Final = re.compile(r"27[0-9]{9}")
 
 _STATES: Final = frozenset({"ISSUED", ACTIVE, "USED", "LAPSED", "CANCELLED", "EXPIRED"})
 _REFERENCE: Final = re.compile(r"NV[0-9]{10}")
+# A voucher number inside a text. It may be letters alone, which everywhere else is a word and stays.
+_QUOTED_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])[2-9A-HJ-NP-Z]{12}(?![0-9A-Za-z])")
 _CENTS: Final = re.compile(r"[0-9]{1,11}")
 _TRUE: Final = frozenset({"true", "1"})  # as XML Schema writes it
 
@@ -125,6 +137,11 @@ def is_number(code: str, pin_pattern: re.Pattern[str]) -> bool:
         return False
 
 
+def without_numbers(text: str) -> str:
+    """Text without anything that can be a voucher number."""
+    return _QUOTED_NUMBER.sub(MASK, text)
+
+
 # Answers -> outcomes
 
 
@@ -173,7 +190,7 @@ def _read(
         found = soap.read(answer, name(f"{operation}Response"))
         if isinstance(found, soap.Fault):
             code, text = _fault(found)
-            return line_for(code, rules.code_map).request.outcome(code, text, secrets)
+            return meaning_of(code, rules.code_map).outcome(code, text, secrets)
         return success(found)
     except BadAnswer as finding:
         if answer.status != 200:  # from something on the way, which knows no SOAP
@@ -186,9 +203,8 @@ def _advised(answer: HttpAnswer, operation: str, state: str, order: AdviceOrder,
         found = soap.read(answer, name(f"{operation}Response"))
         if isinstance(found, soap.Fault):
             code, text = _fault(found)
-            line = line_for(code, rules.code_map)
-            meaning = line.confirm if operation == messages.CONFIRM else line.cancel
-            return meaning.result(order, rules.settle_ms, code, text)
+            meaning_for = confirm_meaning_of if operation == messages.CONFIRM else cancel_meaning_of
+            return meaning_for(code, rules.code_map).result(order, rules.settle_ms, code, text)
         check(_text(found, "ClientReference") == order.request_id, "the answer is about another request")
         check(_text(found, "Status") == state, f"the voucher is not {state}")
     except BadAnswer as finding:
@@ -197,11 +213,12 @@ def _advised(answer: HttpAnswer, operation: str, state: str, order: AdviceOrder,
 
 
 def _fault(fault: soap.Fault) -> tuple[str | None, str | None]:
-    """A fault's own code and text."""
+    """A fault's own code and text, without a voucher number."""
     part = None if fault.detail is None else child(fault.detail, name("ServiceFault"))
-    if part is None:
-        return None, fault.text
-    return text_of(part, name("Code")), text_of(part, name("Message")) or fault.text
+    code = text = None
+    if part is not None:
+        code, text = text_of(part, name("Code")), text_of(part, name("Message"))
+    return code and without_numbers(code), without_numbers(text or fault.text or "")
 
 
 def _issued(found: Element, order: ProvisionOrder, rules: Rules) -> Approved:
@@ -212,6 +229,7 @@ def _issued(found: Element, order: ProvisionOrder, rules: Rules) -> Approved:
     reference, number = _text(found, "NetcareReference"), _text(found, "VoucherNumber")
     check(_REFERENCE.fullmatch(reference) is not None, "the reference has the wrong shape")
     check(is_number(number, rules.pin_pattern), "the voucher number has the wrong shape or check character")
+    check_references(number, None, reference)
     return Approved(
         approved_cents=order.amount_cents,
         balance_cents=order.amount_cents,
@@ -262,8 +280,5 @@ def _cents(parent: Element, local: str) -> int:
     return int(text)
 
 
-def _expiry(found: Element) -> str:
-    try:
-        return end_of_day(_text(found, "ValidTo"))
-    except ValueError:
-        raise BadAnswer("the expiry is not a day") from None
+def _expiry(found: Element) -> str | None:
+    return expiry_of(text_of(found, name("ValidTo")))

@@ -2,6 +2,9 @@
 
 GetVoucher and RemitVoucher are sent once and never again: a second GetVoucher sells a second voucher, and neither can
 be found by its reference any more. What became of a first one is asked. GetAPIKey is never sent: it changes the key.
+
+No answer of OTT repeats the reference it is about, so every exchange has a connection of its own: on a kept one an
+answer too many would be taken for that of the next message, and a sale that was made for one that was not.
 """
 
 from collections.abc import Mapping
@@ -31,12 +34,12 @@ from voucherswitch.providers.contract.answers import (
 )
 from voucherswitch.providers.contract.base import BaseConnector
 from voucherswitch.providers.contract.connector import Call, Connector
-from voucherswitch.providers.contract.settings import check_base_url, override_capabilities, read_settings
+from voucherswitch.providers.contract.settings import check_base_url, override_capabilities
 from voucherswitch.providers.contract.transport.form_masking import FORM_TYPE, FormMask
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpResult, HttpTransport
 from voucherswitch.providers.ott import translate
 from voucherswitch.providers.ott.capabilities import CAPABILITIES
-from voucherswitch.providers.ott.settings import OpName, OttSettings
+from voucherswitch.providers.ott.settings import OpName, OttSettings, ott_settings
 from voucherswitch.providers.ott.signing import HASH, basic, signed_form
 
 # `voucher` is a document inside a string, so it is hidden whole.
@@ -63,13 +66,13 @@ class OttConnector(BaseConnector):
         self._settings = settings
         self._rules = rules_of(settings)
         mask = FormMask((*SECRET_NAMES, *settings.hash_field.values()), MOBILE_NAMES)
-        http = HttpTransport(provider_id, settings, mask)
+        http = HttpTransport(provider_id, settings, mask, reuse=False)
         self._issuing = _Side(
             http, settings.issuing_path, settings.api_key, _headers(settings.api_user, settings.api_password)
         )
         if settings.redemption_base_url is not None:
             check_base_url(settings, provider_id, "redemption_base_url")
-            http = HttpTransport(provider_id, settings, mask, base_url=settings.redemption_base_url)
+            http = HttpTransport(provider_id, settings, mask, base_url=settings.redemption_base_url, reuse=False)
         self._redemption = _Side(
             http,
             settings.redemption_path,
@@ -94,7 +97,7 @@ class OttConnector(BaseConnector):
 
     async def retry(self, order: ProvisionOrder, call: Call) -> Outcome:
         """Ask what the first message did; a second one would sell a second voucher."""
-        asked = StatusOrder(order.request_id, order.amount_cents, sent_ms_ago=order.sent_ms_ago)
+        asked = StatusOrder(order.request_id, order.amount_cents, sent_ms_ago=order.settled_ms_ago)
         return refusal_of(order) or await self._status(asked, call, "retry")
 
     async def status(self, order: StatusOrder, call: Call) -> Outcome:
@@ -178,7 +181,7 @@ def connect(provider_id: str, settings: Mapping[str, object]) -> Connector:
     Raises:
         ProviderSettingsError: one line that names the key and what to set.
     """
-    return OttConnector(provider_id, read_settings(OttSettings, provider_id, settings))
+    return OttConnector(provider_id, ott_settings(provider_id, settings))
 
 
 def _headers(user: str, password: str) -> Mapping[str, str]:

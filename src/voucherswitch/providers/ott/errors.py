@@ -1,7 +1,8 @@
 """OTT's error codes -> our outcomes: one table, by operation and code (providers.md 6.4).
 
 A code means something else in every operation: "1" is a system error of GetVoucher and "not found" of CheckVoucher.
-1 to 9 are Documented; the 9xx are Proposed, so a real deployment maps its own codes with `code_map`.
+1 to 9 are Documented; the 9xx are Proposed, so a real deployment maps its own codes with `code_map`. A bare code there
+is one of redemptions and lookups; a code of another operation needs that operation's name before it.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from voucherswitch.providers.contract.families import (
     Effect,
     Family,
     Meaning,
-    mapped_advice,
+    advice_meaning,
 )
 
 
@@ -70,6 +71,19 @@ TABLE: Final = Table(
     },
 )
 
+# The name under which `code_map` has an operation's codes: `RemitVoucher:1`. CheckVoucher is the redemption side's; the
+# questions, of which the issuing CheckVoucher is one, know only success and "not found", so nothing maps their codes.
+SCOPES: Final[Mapping[str, str]] = {
+    "provision": "GetVoucher",
+    "lookup": "CheckVoucher",
+    "redeem": "RemitVoucher",
+    "confirm": "ConfirmVoucher",
+    "reverse": "RejectVoucher",
+}
+# Where a code without an operation's name counts. It was written for redemptions, whose own codes nobody published; of
+# a sale the same number may be a system error, and a decline would free a voucher that exists.
+_BARE: Final = frozenset({"lookup", "redeem"})
+
 NOT_FOUND: Final[Mapping[str, str]] = {"status": "1", "redeemStatus": "908"}
 
 REFUSED_CREDENTIALS: Final = Meaning(Family.NOT_SENT, ErrorType.ROUTING_ERROR, CREDENTIALS_REFUSED)
@@ -80,12 +94,16 @@ def meaning_for(operation: str, code: str | None, code_map: Mapping[str, Meaning
     """What a refusal means for a request; the settings' `code_map` wins over the table."""
     if code is None:
         return UNLISTED
-    return code_map.get(code) or TABLE.requests.get((operation, code), UNLISTED)
+    return _mapped(operation, code, code_map) or TABLE.requests.get((operation, code), UNLISTED)
 
 
 def advice_meaning_for(operation: str, code: str | None, code_map: Mapping[str, Meaning]) -> AdviceMeaning:
-    """What a refusal means for an advice; the settings' `code_map` wins over the table."""
+    """What a refusal means for an advice; the table wins over the settings' `code_map`."""
     if code is None:
         return WAIT
-    mapped = code_map.get(code)
-    return TABLE.advices.get((operation, code), WAIT) if mapped is None else mapped_advice(mapped)
+    return advice_meaning(TABLE.advices.get((operation, code)), _mapped(operation, code, code_map))
+
+
+def _mapped(operation: str, code: str, code_map: Mapping[str, Meaning]) -> Meaning | None:
+    mapped = code_map.get(f"{SCOPES[operation]}:{code}")
+    return code_map.get(code) if mapped is None and operation in _BARE else mapped

@@ -30,8 +30,7 @@ PROFILE: Final = KitProfile(
     start=start,
     settings=settings,
     product=PRODUCT,
-    amount_cents=10_000,
-    redeem_cents=4_000,
+    amount_cents=10_000,  # redeemed whole: after a part of it the PIN is worth nothing, and the rest is in a wallet
     codes=(
         *(CodeCase("provision", code, Family.UNKNOWN, ErrorType.UPSTREAM_UNAVAILABLE) for code in ("1", "7", "8", "9")),
         _not_sent("2", ErrorType.UPSTREAM_UNAVAILABLE),
@@ -63,6 +62,7 @@ PROFILE: Final = KitProfile(
     ),
     read_statement=read_statement,
     not_applicable={
+        "unlisted-code": "the settings map a code of GetVoucher under its name: `GetVoucher:999`, not `999`",
         "spoilt-wrong_reference": "no answer of OTT repeats the reference it is about",
         "spoilt-redeem-wrong_reference": "no answer of OTT repeats the reference it is about",
     },

@@ -3,6 +3,8 @@
 Money comes as a number or as text, so it is kept as it was written and read by `written_cents`, never as a float.
 """
 
+from typing import Any
+
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 Id = int | str  # a number in all that was seen; as text it would mean the same
@@ -31,7 +33,7 @@ class VoucherDocument(Struct, frozen=True):
     serial_number: str = field(name="serialNumber")
     amount: Raw
     instructions: str | None = None
-    expiry_date: str | None = field(name="expiryDate", default=None)
+    expiry_date: Any = field(name="expiryDate", default=None)  # whatever stands there, the voucher was paid for
 
 
 class FoundAnswer(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Settings of OTT (providers.md 6.1)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, field
@@ -11,7 +12,10 @@ from voucherswitch.providers.contract.settings import (
     Milliseconds,
     ProviderSettings,
     Text,
+    read_settings,
+    refuse,
 )
+from voucherswitch.providers.ott.errors import SCOPES
 
 # A colon would end the name inside the Basic header. Sealed like the password: together they open a door.
 ApiUser = Annotated[
@@ -37,6 +41,9 @@ class OttSettings(ProviderSettings, frozen=True, kw_only=True, forbid_unknown_fi
         send_mobile: whether a redemption names the customer's mobile: there OTT sends what is left of the voucher.
         default_mobile: named in a redemption when the customer's is not known; empty: none is named.
         hash_field: operation -> the name of its hash parameter, where it is not `hash`.
+        code_map: a code means something else in every operation, so a key may name the operation: `RemitVoucher:1`,
+            likewise `GetVoucher`, `CheckVoucher` (by PIN), `ConfirmVoucher` and `RejectVoucher`. A bare code counts for
+            `CheckVoucher` and `RemitVoucher` only, and where both are there the named one counts.
     """
 
     issuing_path: BasePath = "/api/reseller/v1"
@@ -59,3 +66,18 @@ class OttSettings(ProviderSettings, frozen=True, kw_only=True, forbid_unknown_fi
     read_timeout_ms: Milliseconds = 30_000
     total_timeout_ms: Milliseconds = 32_000
     pin_pattern: Text = "[0-9]{12}"
+
+
+def ott_settings(provider_id: str, settings: Mapping[str, object]) -> OttSettings:
+    """Read and check the settings.
+
+    Raises:
+        ProviderSettingsError: one line that names the key and what to set.
+    """
+    typed = read_settings(OttSettings, provider_id, settings)
+    for key in typed.code_map:
+        operation, colon, code = key.partition(":")
+        if colon and (operation not in SCOPES.values() or not code):
+            hint = f"a code, or a code after one of {', '.join(f'{name}:' for name in SCOPES.values())}"
+            refuse(provider_id, f"code_map.{key}", "names no operation whose codes can be mapped", hint)
+    return typed

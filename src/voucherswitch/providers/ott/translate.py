@@ -19,6 +19,7 @@ from voucherswitch.providers.contract.answers import (
     bad_answer,
     cents_of,
     check,
+    check_references,
     decoded,
     in_doubt,
     not_found,
@@ -26,7 +27,7 @@ from voucherswitch.providers.contract.answers import (
     secrets_of,
 )
 from voucherswitch.providers.contract.families import UNLISTED, WAIT, AdviceMeaning, Effect, safe_reference
-from voucherswitch.providers.contract.provider_time import end_of_day
+from voucherswitch.providers.contract.provider_time import expiry_of
 from voucherswitch.providers.contract.transport.http import HttpAnswer
 from voucherswitch.providers.ott.errors import (
     NOT_FOUND,
@@ -208,14 +209,15 @@ def _issued(body: bytes, amount_cents: int, rules: Rules) -> Outcome:
     check(written_cents(found.amount) == amount_cents, "the value is not the amount that was asked for")
     check(rules.pin_pattern.fullmatch(found.pin) is not None, "the answer holds no PIN, or one of the wrong shape")
     refs = {"voucherID": str(found.voucher_id), "saleID": str(found.sale_id), "serialNumber": found.serial_number}
-    check(found.pin not in refs.values(), "a reference is the PIN, and references are kept in clear")
+    check_references(found.pin, None, *refs.values())
     kept = {name: text for name, text in refs.items() if safe_reference(text)}
     return Approved(
         approved_cents=amount_cents,
         voucher=Voucher(
             code=found.pin,
             serial_number=kept.get("serialNumber"),
-            expires_at=_expiry(found.expiry_date),
+            # OTT seldom says when a voucher expires; three years are known of it, and not ours to print.
+            expires_at=expiry_of(found.expiry_date) if isinstance(found.expiry_date, str) else None,
             instructions=(found.instructions,) if found.instructions else (),
         ),
         provider_ref=kept.get("voucherID"),
@@ -223,19 +225,11 @@ def _issued(body: bytes, amount_cents: int, rules: Rules) -> Outcome:
     )
 
 
-def _expiry(date: str | None) -> str | None:
-    """OTT seldom says when a voucher expires; three years are known of it, and not ours to print."""
-    try:
-        return None if date is None else end_of_day(date)
-    except ValueError:
-        raise BadAnswer("the expiry is not a date") from None
-
-
 def _found(body: bytes, code: str) -> Outcome:
     found = decoded(body, FoundAnswer)
     cents = written_cents(found.value)
     check(cents >= 0, "the value is negative")
-    check(code not in (str(found.voucher_id), found.serial), "a reference is the PIN, and references are kept in clear")
+    check_references(code, None, str(found.voucher_id), found.serial)
     return Approved(
         approved_cents=cents,
         balance_cents=cents,
@@ -249,14 +243,15 @@ def _remitted(body: bytes, amount_cents: int, secrets: tuple[str, ...]) -> Outco
     taken = written_cents(found.voucher_amount)
     # 0 asks for all there is: how much that was is only in the answer.
     check(taken == amount_cents if amount_cents else taken > 0, "the value is not the amount that was asked for")
-    left = None if found.voucher_balance is UNSET else written_cents(found.voucher_balance)
-    check(left is None or left >= 0, "the balance is negative")
+    left = 0 if found.voucher_balance is UNSET else written_cents(found.voucher_balance)
+    check(left >= 0, "the balance is negative")
     voucher_id = str(found.voucher_id)
-    check(voucher_id not in secrets, "a reference is the PIN, and references are kept in clear")
+    for secret in secrets:
+        check_references(secret, None, voucher_id)
     kept = safe_reference(voucher_id)
     return Approved(
         approved_cents=taken,
-        balance_cents=left,
+        balance_cents=0,  # the PIN is used up by any remit: what is left goes to the customer's wallet
         provider_ref=kept,
         refs={} if kept is None else {"voucherID": kept},
     )

@@ -33,7 +33,15 @@ from voucherswitch.providers.stellr.capabilities import CAPABILITIES
 from voucherswitch.providers.stellr.settings import StellrSettings
 
 _HEADERS: Final = {"Content-Type": "application/xml; charset=UTF-8"}
-_BEARER_NAMES: Final = ("Barcode",)  # a voucher in another coat
+# A voucher in another coat; instructions often hold the PIN, as a part of what is to be dialled.
+_BEARER_NAMES: Final = ("Barcode", "Instructions")
+
+
+class StellrMask(XmlMask):
+    """The mask of XML, and beyond it what is a PIN only here: one of letters alone."""
+
+    def __call__(self, body: bytes, content_type: str | None) -> str:
+        return translate.without_pins(super().__call__(body, content_type))
 
 
 class StellrConnector(BaseConnector):
@@ -44,7 +52,7 @@ class StellrConnector(BaseConnector):
         self._settings = settings
         self._rules = rules_of(settings)
         self._auth = messages.auth(settings.terminal_id, settings.channel_id, settings.password)
-        self._http = HttpTransport(provider_id, settings, XmlMask(_BEARER_NAMES))
+        self._http = HttpTransport(provider_id, settings, StellrMask(_BEARER_NAMES))
 
     async def provision(self, order: ProvisionOrder, call: Call) -> Outcome:
         if refusal := refusal_of(order):
@@ -77,7 +85,8 @@ class StellrConnector(BaseConnector):
 
     async def redeem(self, order: RedeemOrder, call: Call) -> Outcome:
         # "All there is" is no amount here: a redemption names the voucher's full value.
-        if refusal := refusal_of(order) or self._impossible(order.voucher_code):
+        refusal = refusal_of(order) or translate.link_refusal(order) or self._impossible(order.voucher_code)
+        if refusal:
             return refusal
         store = self._store(order.store)
         if store is None:

@@ -9,12 +9,23 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, TypeVar
 
+from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.orders import LookupOrder, ProviderProduct, ProvisionOrder, RedeemOrder
 from voucherswitch.message.outcomes import Approved, Declined, NotSent, Outcome, OutcomeUnknown
 from voucherswitch.message.parties import Voucher
-from voucherswitch.providers.contract.answers import BadAnswer, Rules, bad_answer, cents_of, check, rand, secrets_of
-from voucherswitch.providers.contract.provider_time import SAST, end_of_day
+from voucherswitch.providers.contract.answers import (
+    BadAnswer,
+    Rules,
+    bad_answer,
+    cents_of,
+    check,
+    check_references,
+    rand,
+    secrets_of,
+)
+from voucherswitch.providers.contract.provider_time import SAST, expiry_of
 from voucherswitch.providers.contract.transport.http import HttpAnswer
+from voucherswitch.providers.contract.transport.masking import MASK
 from voucherswitch.providers.contract.transport.xml import Element, child, children, own_text, parse, text_of
 from voucherswitch.providers.stellr.errors import APPROVED, meaning_of
 from voucherswitch.providers.stellr.messages import (
@@ -34,6 +45,8 @@ _TWELVE_DIGITS: Final = re.compile(r"[0-9]{12}")
 _RESULT_CODE: Final = re.compile(r"[0-9]{3}")
 _GROUPS: Final = re.compile(r"([2-9A-HJ-NP-Z]{4})" * 4)  # an A16 PIN that somebody wrote without its hyphens
 
+# An A16 PIN inside a text. It may be letters alone, which everywhere else is a word and stays.
+_QUOTED_PIN: Final = re.compile(r"(?<![0-9A-Za-z])(?:[2-9A-HJ-NP-Z]{4}-?){3}[2-9A-HJ-NP-Z]{4}(?![0-9A-Za-z])")
 _LINK: Final = re.compile(r"https?://[!-~]{1,190}")
 
 T = TypeVar("T")
@@ -51,6 +64,22 @@ def pin_text(code: str) -> str:
     """A PIN as Stellr writes it; one of sixteen letters and digits gets the hyphens that are a part of it."""
     found = _GROUPS.fullmatch(code)
     return code if found is None else "-".join(found.groups())
+
+
+def without_pins(text: str) -> str:
+    """Text without anything that can be an A16 PIN."""
+    return _QUOTED_PIN.sub(MASK, text)
+
+
+def link_refusal(order: RedeemOrder) -> Declined | None:
+    """What keeps a redemption from being sent: the voucher is a link, and its code is no PIN but its serial.
+
+    Sent as a PIN it would be the PIN of somebody else's voucher, if there is one. Only the sale's own `refs` tell; of a
+    voucher that was sold elsewhere every code is an ordinary one.
+    """
+    if order.voucher_code == order.refs.get(SERIAL):
+        return Declined(ErrorType.VOUCHER_NOT_REDEEMABLE)
+    return None
 
 
 def purchase_body(order: ProvisionOrder, head: Head, store: str) -> bytes:
@@ -131,7 +160,8 @@ def _read(
         if code != APPROVED:
             # A message that Stellr could not read may have no id to repeat.
             check(echo in (None, "", request_id), "the answer is about another request")
-            return meaning_of(code, rules.code_map).outcome(code, text_of(root, "ResultText"), secrets)
+            text = without_pins(text_of(root, "ResultText") or "")
+            return meaning_of(code, rules.code_map).outcome(code, text, secrets)
         check(root.tag == response, "the answer is another message than the one asked for")
         check(echo == request_id, "the answer is about another request")
         return success(root)
@@ -147,6 +177,7 @@ def _issued(root: Element, amount_cents: int, rules: Rules) -> Approved:
     code, url = text_of(part, "Pin"), text_of(part, "RedeemUrl")
     if code:
         check(rules.pin_pattern.fullmatch(code) is not None, "the PIN has the wrong shape")
+        check_references(code, None, transaction_id, serial)  # so only a link voucher's code is its serial
     else:
         # Not every voucher is a PIN: this one is a link, and its serial is what it is called.
         check(url is not None and _LINK.fullmatch(url) is not None, "the answer holds no PIN and no link")
@@ -166,6 +197,7 @@ def _redeemed(root: Element, order: RedeemOrder) -> Approved:
     check(cents_of(_text(root, "Amount")) == order.amount_cents, "the value is not the amount that was asked for")
     transaction_id, serial = _number(root, "TransactionId"), _number(root, "Serial")
     check(order.refs.get(SERIAL, serial) == serial, "the answer is about another voucher")
+    check_references(pin_text(order.voucher_code), None, transaction_id, serial)
     return Approved(
         approved_cents=order.amount_cents,
         balance_cents=0,
@@ -177,13 +209,15 @@ def _redeemed(root: Element, order: RedeemOrder) -> Approved:
 def _found(root: Element, order: LookupOrder) -> Approved:
     part = _voucher_part(root)
     serial, state, cents = _number(part, "Serial"), _text(part, "Status"), cents_of(_text(part, "Value"))
-    asked_for = order.serial_number or order.refs.get(SERIAL, serial)
-    check(asked_for == serial, "the answer is about another voucher")
+    asked_for = order.serial_number or order.refs.get(SERIAL)
+    check(asked_for in (None, serial), "the answer is about another voucher")
     check(state in _STATES, "the voucher's state is unknown to us")
     check(cents >= 0, "the value is negative")
     worth = cents if state == ACTIVE else 0
     voucher = None
     if order.voucher_code is not None:  # Stellr shows no PIN, so only who sent it has it
+        if order.voucher_code != asked_for:  # a link voucher's code is its serial
+            check_references(pin_text(order.voucher_code), None, serial)
         voucher = Voucher(code=order.voucher_code, serial_number=serial, expires_at=_expiry(part))
     return Approved(approved_cents=worth, balance_cents=worth, voucher=voucher, voucher_state=state)
 
@@ -222,8 +256,5 @@ def _number(parent: Element, name: str) -> str:
     return text
 
 
-def _expiry(part: Element) -> str:
-    try:
-        return end_of_day(_text(part, "ExpiryDate"))
-    except ValueError:
-        raise BadAnswer("the expiry is not a day") from None
+def _expiry(part: Element) -> str | None:
+    return expiry_of(text_of(part, "ExpiryDate"))

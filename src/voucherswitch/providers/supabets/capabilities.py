@@ -1,11 +1,12 @@
-"""What the proposed Supabets protocol supports: reservations that are committed or released, no redemption here."""
+"""What the proposed Supabets protocol supports: reservations that are committed or released, no redemption here.
+
+The same with and without `late_reveal`: confirmations of sales from before a change of that setting still need their
+commit, so the connector decides for each one, by the sale's `refs`.
+"""
 
 from typing import Final
 
-from msgspec.structs import replace
-
 from voucherswitch.providers.contract.capabilities import Capabilities, Support
-from voucherswitch.providers.supabets.settings import SupabetsSettings
 
 CAPABILITIES: Final = Capabilities(
     provision=Support.NATIVE,
@@ -20,9 +21,3 @@ CAPABILITIES: Final = Capabilities(
     refund=Support.NONE,
     products=Support.NATIVE,
 )
-
-
-def capabilities(settings: SupabetsSettings) -> Capabilities:
-    """The record under these settings: with late reveal the commit is part of the sale, so a confirmation has no
-    message left to send."""
-    return replace(CAPABILITIES, confirm=Support.CONSUME) if settings.late_reveal else CAPABILITIES

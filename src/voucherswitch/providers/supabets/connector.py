@@ -4,7 +4,6 @@ Proposed protocol. A sale reserves, a confirmation commits, a reversal releases;
 reserves and commits, because the PIN comes only then.
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -30,16 +29,15 @@ from voucherswitch.providers.contract.base import BaseConnector
 from voucherswitch.providers.contract.connector import Call, Connector
 from voucherswitch.providers.contract.settings import override_capabilities, read_settings
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpResult, HttpTransport
-from voucherswitch.providers.contract.transport.masking import MASK, JsonMask, Mask
+from voucherswitch.providers.contract.transport.masking import JsonMask
 from voucherswitch.providers.contract.transport.results import NoAnswer
 from voucherswitch.providers.supabets import translate
-from voucherswitch.providers.supabets.capabilities import capabilities
+from voucherswitch.providers.supabets.capabilities import CAPABILITIES
 from voucherswitch.providers.supabets.settings import SupabetsSettings
 from voucherswitch.providers.supabets.signing import Signer
 
 _NOT_SUPPORTED: Final = Declined(ErrorType.FUNCTION_NOT_SUPPORTED)
 _EMPTY: Final = b""
-_PIN_LENGTH = re.compile(r"(?<![0-9])[0-9]{13}(?![0-9])")
 CLOCK_OFFSET_S_MAX: Final = 86_400  # of the provider's clock from ours; more is an accident, and no token would help
 
 
@@ -53,13 +51,14 @@ class SupabetsConnector(BaseConnector):
     """
 
     def __init__(self, provider_id: str, settings: SupabetsSettings, clock: Callable[[], float] = time.time) -> None:
-        self.capabilities = override_capabilities(capabilities(settings), provider_id, settings.capabilities)
+        self.capabilities = override_capabilities(CAPABILITIES, provider_id, settings.capabilities)
         self._settings = settings
         self._rules = rules_of(settings)
         self._signer = Signer(settings)
         self._clock = clock
         self._offset_s = 0.0
-        self._http = HttpTransport(provider_id, settings, _mask())
+        # `masked` is the last digits of a PIN that is not revealed yet.
+        self._http = HttpTransport(provider_id, settings, JsonMask(extra_names=["masked"]))
 
     async def provision(self, order: ProvisionOrder, call: Call) -> Outcome:
         return refusal_of(order) or await self._sell(order, self._bounded(call), "provision")
@@ -74,8 +73,12 @@ class SupabetsConnector(BaseConnector):
         return in_doubt(failed(answer))
 
     async def confirm(self, order: AdviceOrder, call: Call) -> AdviceResult:
-        if self._settings.late_reveal:
-            return Acknowledged()  # the sale has committed it
+        """Commit, unless the sale has done so: what it was decides, not how sales are made by now.
+
+        Of a sale whose outcome was unknown nothing is noted; a commit too many does no harm.
+        """
+        if translate.COMMITTED_BY_SALE in order.refs:
+            return Acknowledged()
         path = f"{_reservation(order.request_id)}/commit"
         answer = await self._send(self._bounded(call), "confirm", "POST", path, secrets=secrets_of(order))
         if isinstance(answer, HttpAnswer):
@@ -178,13 +181,6 @@ def connect(provider_id: str, settings: Mapping[str, object]) -> Connector:
         ProviderSettingsError: one line that names the key and what to set.
     """
     return SupabetsConnector(provider_id, read_settings(SupabetsSettings, provider_id, settings))
-
-
-def _mask() -> Mask:
-    """Hides secrets by their names, and a run of digits that is as long as a PIN wherever it is: a problem's text may
-    quote one that we have not been given yet."""
-    by_name = JsonMask(extra_names=["masked"])  # the last digits of a PIN that is not revealed yet
-    return lambda body, content_type: _PIN_LENGTH.sub(MASK, by_name(body, content_type))
 
 
 def _reservation(request_id: str) -> str:

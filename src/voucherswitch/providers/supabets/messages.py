@@ -1,4 +1,7 @@
-"""Supabets' wire models (providers.md 5.2). Proposed protocol. Unknown properties are ignored; money is whole cents."""
+"""Supabets' wire models (providers.md 5.2). Proposed protocol. Unknown properties are ignored; money is whole cents.
+
+An expiry may be anything: a voucher that was paid for is not given up for the form of its date.
+"""
 
 from msgspec import Struct
 
@@ -26,7 +29,7 @@ class VoucherPart(Struct, frozen=True):
 
     serial: str
     value: int
-    expiry: str
+    expiry: object = None
     pin: str | None = None
 
 
@@ -34,7 +37,7 @@ class Reservation(Struct, frozen=True, rename="camel"):
     reservation_id: str
     state: str
     provider_ref: str | None = None
-    reserved_until: str | None = None
+    reserved_until: object = None
     voucher: VoucherPart | None = None
 
 
@@ -48,8 +51,8 @@ class Release(Struct, frozen=True, rename="camel"):
 class PinCheck(Struct, frozen=True):
     serial: str
     value: int
-    expiry: str
     state: str
+    expiry: object = None
 
 
 class Product(Struct, frozen=True, rename="camel"):

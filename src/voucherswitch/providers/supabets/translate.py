@@ -38,15 +38,22 @@ from voucherswitch.providers.contract.answers import (
     bad_advice,
     bad_answer,
     check,
+    check_references,
     decoded,
     not_found,
     secrets_of,
 )
 from voucherswitch.providers.contract.families import UNLISTED, safe_code, safe_message, safe_reference
-from voucherswitch.providers.contract.provider_time import end_of_day, utc_text
+from voucherswitch.providers.contract.provider_time import expiry_of, utc_text
 from voucherswitch.providers.contract.simulator.check_digits import ean_13
 from voucherswitch.providers.contract.transport.http import HttpAnswer
-from voucherswitch.providers.supabets.errors import NOT_FOUND, TOKEN_EXPIRED, line_for
+from voucherswitch.providers.supabets.errors import (
+    NOT_FOUND,
+    TOKEN_EXPIRED,
+    confirm_meaning,
+    request_meaning,
+    reverse_meaning,
+)
 from voucherswitch.providers.supabets.messages import (
     Amount,
     PinCheck,
@@ -64,7 +71,9 @@ RESERVED: Final = "RESERVED"
 COMMITTED: Final = "COMMITTED"
 RELEASED: Final = "RELEASED"
 VALUE_CENTS_MAX: Final = 10**15  # far above every voucher; what is larger is no amount
-RESERVED_UNTIL: Final = "reservedUntil"  # in `refs`: the last moment for a commit, UTC
+# In `refs`: the last moment for a commit, UTC; and that the sale has committed, so that its confirmation must not.
+RESERVED_UNTIL: Final = "reservedUntil"
+COMMITTED_BY_SALE: Final = "committed"
 
 # What was let go or lapsed resolves a doubt to "declined": the customer holds nothing that works (providers.md B.7).
 _GONE: Final = frozenset({RELEASED, "EXPIRED"})
@@ -126,7 +135,7 @@ def from_reservation(answer: HttpAnswer, order: ProvisionOrder, rules: Rules, *,
         if late_reveal and found.state == RESERVED:
             _part_of(found, order.request_id, order.amount_cents)
             return Held()
-        return _sold(found, order, rules)
+        return _sold(found, order, rules, late_reveal=late_reveal)
 
     return _outcome(answer, order, rules, {200, 201}, read)
 
@@ -137,7 +146,7 @@ def from_commit(answer: HttpAnswer, order: ProvisionOrder, rules: Rules) -> Outc
     def read(body: bytes) -> Outcome:
         found = decoded(body, Reservation)
         check(found.state != RESERVED, "the answer to a commit says that nothing is committed")
-        return _sold(found, order, rules)
+        return _sold(found, order, rules, late_reveal=True)
 
     return _outcome(answer, order, rules, {200}, read)
 
@@ -151,14 +160,14 @@ def from_status(answer: HttpAnswer, order: StatusOrder, rules: Rules, *, late_re
             # Its commit is still missing. It lapses, or a retry or a reversal ends it; until then it is undecided.
             _part_of(found, order.request_id, order.amount_cents)
             return OutcomeUnknown(ErrorType.VOUCHER_STATUS_UNKNOWN, provider_message=RESERVED)
-        return _sold(found, order, rules)
+        return _sold(found, order, rules, late_reveal=late_reveal)
 
     if answer.status == 200:
         return _outcome(answer, order, rules, {200}, read)
     code, text = _problem(answer)
     if (answer.status, code) == NOT_FOUND:
         return not_found(order, rules.settle_ms, code, text)
-    alert = line_for(answer.status, code, {}).request.alert
+    alert = request_meaning(answer.status, code, {}).alert
     return OutcomeUnknown(UNLISTED.error_type, safe_code(code), safe_message(text), alert)
 
 
@@ -172,11 +181,7 @@ def from_lookup(answer: HttpAnswer, order: LookupOrder, rules: Rules) -> Outcome
         return Approved(
             approved_cents=worth,
             balance_cents=worth,
-            voucher=Voucher(
-                code=order.voucher_code or "",
-                serial_number=safe_reference(found.serial),
-                expires_at=_expires_at(found.expiry),
-            ),
+            voucher=_voucher(order.voucher_code or "", found.serial, found.expiry),
             voucher_state=safe_code(found.state),
         )
 
@@ -243,8 +248,7 @@ def _outcome(
         except BadAnswer as finding:
             return bad_answer(finding)
     code, text = _problem(answer)
-    line = line_for(answer.status, code, rules.code_map)
-    meaning = line.lookup if isinstance(order, LookupOrder) and line.lookup is not None else line.request
+    meaning = request_meaning(answer.status, code, rules.code_map, lookup=isinstance(order, LookupOrder))
     return meaning.outcome(code, text, secrets_of(order))
 
 
@@ -258,8 +262,8 @@ def _advised(
             return bad_advice(finding)
         return Acknowledged()
     code, text = _problem(answer)
-    line = line_for(answer.status, code, rules.code_map)
-    meaning = line.reverse if reversal else line.confirm
+    meaning_of = reverse_meaning if reversal else confirm_meaning
+    meaning = meaning_of(answer.status, code, rules.code_map)
     return meaning.result(order, rules.settle_ms, code, text or f"HTTP {answer.status}")
 
 
@@ -272,7 +276,7 @@ def _part_of(found: Reservation, request_id: str, amount_cents: int) -> VoucherP
     return found.voucher
 
 
-def _sold(found: Reservation, order: ProvisionOrder | StatusOrder, rules: Rules) -> Outcome:
+def _sold(found: Reservation, order: ProvisionOrder | StatusOrder, rules: Rules, *, late_reveal: bool) -> Outcome:
     check(found.reservation_id == order.request_id, "the answer is about another reservation")
     if found.state in _GONE:
         return Declined(ErrorType.TRANSACTION_DECLINED, provider_message=found.state)
@@ -280,13 +284,14 @@ def _sold(found: Reservation, order: ProvisionOrder | StatusOrder, rules: Rules)
     part = _part_of(found, order.request_id, order.amount_cents)
     if part.pin is None or not _is_pin(part.pin, rules.pin_pattern):
         raise BadAnswer("the answer holds no PIN, or one of the wrong shape")
-    until = _reserved_until(found) if found.state == RESERVED else None
+    reference, refs = safe_reference(found.provider_ref), _refs(found, late_reveal=late_reveal)
+    check_references(part.pin, None, reference, *refs.values())
     return Approved(
         approved_cents=part.value,
         balance_cents=part.value if found.state != "SPENT" else 0,
-        voucher=Voucher(code=part.pin, serial_number=safe_reference(part.serial), expires_at=_expires_at(part.expiry)),
-        provider_ref=safe_reference(found.provider_ref),
-        refs=NO_REFS if until is None else {RESERVED_UNTIL: until},
+        voucher=_voucher(part.pin, part.serial, part.expiry),
+        provider_ref=reference,
+        refs=refs,
         voucher_state=found.state if isinstance(order, StatusOrder) else None,
     )
 
@@ -298,19 +303,24 @@ def _is_pin(pin: str, pin_pattern: re.Pattern[str]) -> bool:
     return not _EAN_13.fullmatch(pin) or ean_13(pin[:12]) == pin[12]
 
 
-def _expires_at(day: str) -> str:
-    try:
-        return end_of_day(day)
-    except ValueError:
-        raise BadAnswer("the expiry is not a day") from None
+def _voucher(pin: str, serial: str, expiry: object) -> Voucher:
+    serial_number = safe_reference(serial)
+    check_references(pin, None, serial_number)
+    expires_at = expiry_of(expiry) if isinstance(expiry, str) else None
+    return Voucher(code=pin, serial_number=serial_number, expires_at=expires_at)
 
 
-def _reserved_until(found: Reservation) -> str | None:
-    """When an uncommitted reservation lapses, if it can be read: a sale does not fail for it."""
+def _refs(found: Reservation, *, late_reveal: bool) -> dict[str, str]:
+    """What a later confirmation, and the switch that has to send it in time, must know."""
+    if found.state != RESERVED:
+        return {COMMITTED_BY_SALE: "yes"} if late_reveal else NO_REFS
+    if not isinstance(found.reserved_until, str):
+        return NO_REFS
     try:
-        return None if found.reserved_until is None else utc_text(found.reserved_until)
+        # Not `expiry_of`: the commit must come before this moment, so a guess would be worse than none.
+        return {RESERVED_UNTIL: utc_text(found.reserved_until)}
     except ValueError:
-        return None
+        return NO_REFS
 
 
 def _problem(answer: HttpAnswer) -> tuple[str, str | None]:

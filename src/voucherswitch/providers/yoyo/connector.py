@@ -58,7 +58,7 @@ from voucherswitch.providers.yoyo.products import CampaignRef, CampaignValues, K
 from voucherswitch.providers.yoyo.settings import YoyoSettings
 from voucherswitch.providers.yoyo.signing import password_header
 from voucherswitch.providers.yoyo.translate_lists import Found, Nothing
-from voucherswitch.providers.yoyo.translate_pos import Booked, Partial, Recorded, Redeemed
+from voucherswitch.providers.yoyo.translate_pos import Booked, Partial, Recorded, Redeemed, Unrecorded
 
 API_VERSION: Final = "1.14"
 BALANCE_WAIT_S: Final = 2.0  # an approval does not wait longer to hear what is left on the card
@@ -78,10 +78,12 @@ class YoyoConnector(BaseConnector):
         rules = rules_of(settings)
         self._rules = msgspec.structs.replace(rules, code_map=by_number(rules.code_map))
         self._total_s = settings.total_timeout_ms / 1000
+        stores = {*settings.outlet_map.values(), settings.default_outlet} - {None, ""}
+        self._one_store = len(stores) == 1
         self._by_customer = settings.user_ref_mode == "customer"
         self._campaigns = CampaignValues()
         # A customer's number is personal, and as `userRef` it is in bodies.
-        mask = JsonMask(("userRef",) if self._by_customer else ())
+        mask = JsonMask(("smsMessage", "userRef") if self._by_customer else ("smsMessage",))
         issuer = {"apiId": settings.api_id, "apiPassword": settings.api_password}
         self._cvs = Issuing(HttpTransport(provider_id, settings, mask, issuer), settings.cvs_path)
         till = {
@@ -92,6 +94,7 @@ class YoyoConnector(BaseConnector):
         }
         self._pos = PointOfSale(
             HttpTransport(provider_id, settings, mask, till, base_url=settings.pos_base_url),
+            HttpTransport(provider_id, settings, mask, till, base_url=settings.pos_base_url, reuse=False),
             settings.pos_path,
             self._rules,
         )
@@ -122,7 +125,7 @@ class YoyoConnector(BaseConnector):
         asked = StatusOrder(
             request_id=order.request_id,
             amount_cents=order.amount_cents,
-            sent_ms_ago=order.sent_ms_ago,
+            sent_ms_ago=order.settled_ms_ago,
             product=order.product,
         )
         outcome = await self._ask(asked, call, "retry")
@@ -141,7 +144,7 @@ class YoyoConnector(BaseConnector):
         call = self._bounded(call)
         match await self._cvs.search(call, operation, order.request_id, campaign):
             case Found(item_id):
-                answer = await self._cvs.item(call, operation, campaign.kind, item_id)
+                answer = await self._cvs.item(call, operation, order, campaign.kind, item_id)
                 if isinstance(answer, HttpAnswer):
                     return translate.from_item(answer, order, campaign, item_id, self._rules)
                 return in_doubt(failed(answer))
@@ -172,7 +175,7 @@ class YoyoConnector(BaseConnector):
         if not deletes:
             # Acknowledging it would say that nobody can use it. Refused is listed as money at risk.
             return Refused(provider_message="a coupon cannot be expired here")
-        answer = await self._cvs.delete(call, kind, item_id)
+        answer = await self._cvs.delete(call, order, kind, item_id)
         return (
             translate.from_delete(answer, order, self._rules)
             if isinstance(answer, HttpAnswer)
@@ -227,8 +230,14 @@ class YoyoConnector(BaseConnector):
         store_id = self._store(order.store)
         if store_id is None:
             return UNROUTABLE
-        call = self._bounded(call)
         details = translate_pos.details_of(order.request_id, store_id, order.store)
+        outcome = await self._redeem(order, details, self._bounded(call))
+        if isinstance(outcome, OutcomeUnknown):
+            # Without its wiTrxId, also where that was told: whoever ends a doubt must ask the history first.
+            return msgspec.structs.replace(outcome, refs=translate_pos.sent_refs(details))
+        return outcome
+
+    async def _redeem(self, order: RedeemOrder, details: StoreTrxDetails, call: Call) -> Outcome:
         answer = await self._pos.transaction(call, order, details)
         if not isinstance(answer, HttpAnswer):
             return failed(answer)
@@ -238,7 +247,8 @@ class YoyoConnector(BaseConnector):
             case Redeemed(approved, item_id):
                 if item_id is None or not self._settings.ask_balance:
                     return approved
-                return translate_pos.with_balance(approved, await self._balance(call, item_id))
+                balance_cents = await self._balance(call, order, item_id, approved.approved_cents)
+                return translate_pos.with_balance(approved, balance_cents)
             case Partial(wi_trx_id):
                 return await self._undo(order, Booked(wi_trx_id, details), call)
             case outcome:
@@ -247,31 +257,26 @@ class YoyoConnector(BaseConnector):
     async def _undo(self, order: RedeemOrder, redemption: Booked, call: Call) -> Outcome:
         """Give back what was taken, and only then decline: the customer must not lose it to a sale that failed."""
         advice = AdviceOrder(advice_id="", request_id=order.request_id)
-        result = await self._pos.advise(call, "redeem", advice, Told.REVERSE, redemption)
+        result = await self._pos.advise(call, "redeem", advice, Told.REVERSE, redemption, just_named=True)
         if isinstance(result, Acknowledged):
             return Declined(ErrorType.INSUFFICIENT_FUNDS, provider_message=translate_pos.ONLY_A_PART)
         # The part is still taken: whoever resolves this doubt finds it in the history, and reverses it.
         alert = result.alert if isinstance(result, Pending | Refused) else None
         return OutcomeUnknown(ErrorType.VOUCHER_STATUS_UNKNOWN, None, translate_pos.ONLY_A_PART, alert)
 
-    async def _balance(self, call: Call, item_id: int) -> int | None:
+    async def _balance(self, call: Call, order: RedeemOrder, item_id: int, taken_cents: int) -> int | None:
         """What is left on a gift card, if that can be heard soon; the redemption stands either way."""
         soon = Call(call.trace, min(call.deadline, time.monotonic() + BALANCE_WAIT_S), call.advice_id)
-        answer = await self._cvs.item(soon, "redeem", Kind.GIFT_CARD, item_id)
-        return translate.balance_of(answer, item_id) if isinstance(answer, HttpAnswer) else None
+        answer = await self._cvs.item(soon, "redeem", order, Kind.GIFT_CARD, item_id)
+        if not isinstance(answer, HttpAnswer):
+            return None
+        return translate.balance_of(answer, item_id, order.voucher_code, taken_cents)
 
     async def redeem_status(self, order: StatusOrder, call: Call) -> Outcome:
-        known = translate_pos.booked(order.refs)
-        details = known.details if known else self._details(order.request_id, order.store)
-        if details is None:
+        found = await self._history(order, call, "redeemStatus")
+        if found is None:
             return in_doubt(UNROUTABLE)
-        return translate_pos.from_redeem_status(
-            await self._pos.history(call, "redeemStatus", details),
-            order,
-            details,
-            self._rules,
-            allow_partial=self._settings.allow_partial,
-        )
+        return translate_pos.from_redeem_status(found, order, self._rules, allow_partial=self._settings.allow_partial)
 
     async def confirm_redeem(self, order: AdviceOrder, call: Call) -> AdviceResult:
         return await self._tell(order, Told.FINALISE, call, "confirmRedeem")
@@ -281,20 +286,35 @@ class YoyoConnector(BaseConnector):
 
     async def _tell(self, order: AdviceOrder, told: Told, call: Call, operation: str) -> AdviceResult:
         call = self._bounded(call)
-        redemption = translate_pos.booked(order.refs)
-        if redemption is None:
-            details = self._details(order.request_id, order.store)
-            if details is None:
-                return Pending(cause="no outlet is configured for the redemption's store")
-            found = await self._pos.history(call, operation, details)
-            if isinstance(found, Recorded):
-                redemption = Booked(found.wi_trx_id, details)
-            result = translate_pos.from_history_to_advice(found, order, told, self._rules)
-            if result is not None:
-                return result
-        if redemption is None:
+        if (approved := translate_pos.booked(order.refs)) is not None:
+            return await self._pos.advise(call, operation, order, told, approved)
+        found = await self._history(order, call, operation)
+        if found is None:
+            return Pending(cause="no outlet is configured for the redemption's store")
+        result = translate_pos.from_history_to_advice(found, order, told, self._rules)
+        if result is not None:
+            return result
+        if not isinstance(found, Recorded):
             return Pending(cause="the history names no redemption")
-        return await self._pos.advise(call, operation, order, told, redemption)
+        named = Booked(found.wi_trx_id, found.details)
+        return await self._pos.advise(call, operation, order, told, named, just_named=True)
+
+    async def _history(
+        self, order: StatusOrder | AdviceOrder, call: Call, operation: str
+    ) -> Recorded | Unrecorded | OutcomeUnknown | None:
+        """What became of a redemption, asked for the store that was sent; None: no store is known.
+
+        A worker that died left no word of that store, and the settings may have changed: then it is asked for today's,
+        where "not found" proves something only if there has never been a choice.
+        """
+        details = translate_pos.sent(order.refs)
+        if details is not None:
+            return await self._pos.history(call, operation, order, details)
+        details = self._details(order.request_id, order.store)
+        if details is None:
+            return None
+        found = await self._pos.history(call, operation, order, details)
+        return found if self._one_store else translate_pos.unless_elsewhere(found)
 
     async def close(self) -> None:
         await self._cvs.close()

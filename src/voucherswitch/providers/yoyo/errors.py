@@ -12,12 +12,11 @@ from voucherswitch.message.codes import ErrorType
 from voucherswitch.providers.contract.alerts import CREDENTIALS_REFUSED, FLOAT_EXHAUSTED
 from voucherswitch.providers.contract.families import (
     UNLISTED,
-    WAIT,
     AdviceMeaning,
     Effect,
     Family,
     Meaning,
-    mapped_advice,
+    advice_meaning,
 )
 
 SUCCESS: Final = -1
@@ -85,13 +84,11 @@ def meaning_of(code: int | None, code_map: Mapping[str, Meaning]) -> Meaning:
 
 
 def advice_meaning_of(told: Told, code: int | None, code_map: Mapping[str, Meaning]) -> AdviceMeaning:
-    """What a code means for an advice; the settings' `code_map` wins over the table."""
+    """What a code means for an advice; the settings' `code_map` only where the table has no line for it."""
     if code is None:
-        return WAIT
-    mapped = code_map.get(str(code))
-    if mapped is not None:
-        return mapped_advice(mapped)
-    return _NO_CREDENTIALS if code == REFUSED_CREDENTIALS else ADVICES.get((told, code), WAIT)
+        return advice_meaning(None, None)
+    listed = _NO_CREDENTIALS if code == REFUSED_CREDENTIALS else ADVICES.get((told, code))
+    return advice_meaning(listed, code_map.get(str(code)))
 
 
 def by_number(code_map: Mapping[str, Meaning]) -> dict[str, Meaning]:

@@ -3,8 +3,9 @@
 from typing import Final
 from urllib.parse import urlencode
 
-from voucherswitch.message.orders import ProviderProduct
+from voucherswitch.message.orders import AdviceOrder, Order, ProviderProduct
 from voucherswitch.message.outcomes import OutcomeUnknown
+from voucherswitch.providers.contract.answers import secrets_of
 from voucherswitch.providers.contract.connector import Call
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpResult, HttpTransport
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
@@ -36,12 +37,14 @@ class Issuing:
         path = f"{self._path}{kind.path}?issueWiCode=true"
         return await self._http.send(call, "provision", "POST", path, headers=_JSON, body=body)
 
-    async def item(self, call: Call, operation: str, kind: Kind, item_id: int) -> HttpResult:
-        return await self._http.send(call, operation, "GET", f"{self._path}{kind.path}/{item_id}")
+    async def item(self, call: Call, operation: str, order: Order, kind: Kind, item_id: int) -> HttpResult:
+        path = f"{self._path}{kind.path}/{item_id}"
+        return await self._http.send(call, operation, "GET", path, secrets=secrets_of(order))
 
-    async def delete(self, call: Call, kind: Kind, item_id: int) -> HttpResult:
+    async def delete(self, call: Call, order: AdviceOrder, kind: Kind, item_id: int) -> HttpResult:
         """Expire an item: the only undo there is."""
-        return await self._http.send(call, "reverse", "DELETE", f"{self._path}{kind.path}/{item_id}")
+        path = f"{self._path}{kind.path}/{item_id}"
+        return await self._http.send(call, "reverse", "DELETE", path, secrets=secrets_of(order))
 
     async def search(self, call: Call, operation: str, request_id: str, campaign: CampaignRef) -> SearchResult:
         """Find what was issued for a request, in the whole of its history: a second issue on another page counts."""

@@ -3,7 +3,7 @@
 Spelling is the protocol's, also where it is uneven: a gift card has a `wicode`, a coupon a `wiCode`.
 """
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct, field
 
@@ -91,7 +91,7 @@ class GiftCard(Struct, frozen=True, rename="camel"):
     balance: int
     state_id: str
     wicode: str | None = None  # not `wiCode`
-    expiry_date: str | None = None
+    expiry_date: Any = None  # of any type: a card that was paid for is not given up for its date
 
 
 class Coupon(Struct, frozen=True, rename="camel"):
@@ -102,7 +102,7 @@ class Coupon(Struct, frozen=True, rename="camel"):
     user_ref: str
     voucher_amount: int
     wi_code: str | None = None  # not `wicode`
-    redeem_to_date: str | None = None
+    redeem_to_date: Any = None
     state_id: str | None = None
 
 
@@ -176,16 +176,12 @@ class TransactionAnswer(Struct, frozen=True, rename="camel"):
     redemptions: tuple[Redemption, ...] = ()
 
 
-class Traced(Struct, frozen=True, rename="camel"):
-    trx_id: str
-
-
 class RecordedTrx(Struct, frozen=True, rename="camel"):
     wi_trx_id: Id
     type: str
     state: str
     total_amount_processed: int
-    store_trx_details: Traced
+    store_trx_details: StoreTrxDetails  # whole: an advice must repeat what was booked, not what we would book today
 
 
 class HistoryAnswer(Struct, frozen=True):

@@ -22,11 +22,12 @@ from voucherswitch.providers.contract.answers import (
     bad_advice,
     bad_answer,
     check,
+    check_references,
     decoded,
     secrets_of,
 )
 from voucherswitch.providers.contract.families import safe_code, safe_message
-from voucherswitch.providers.contract.provider_time import utc_text
+from voucherswitch.providers.contract.provider_time import expiry_of
 from voucherswitch.providers.contract.transport.http import HttpAnswer
 from voucherswitch.providers.yoyo.errors import (
     ITEM_NOT_FOUND,
@@ -179,15 +180,21 @@ def coupon_value(answer: HttpAnswer) -> int | None:
         return None
 
 
-def balance_of(answer: HttpAnswer, item_id: int) -> int | None:
-    """What is left on a gift card; None: the answer does not prove it."""
+def balance_of(answer: HttpAnswer, item_id: int, code: str, taken_cents: int) -> int | None:
+    """What is left on a gift card of which so much was just taken; None: the answer does not prove it.
+
+    A wrong "nothing" would close a card that still has value, so an answer that contradicts itself tells none.
+    """
     try:
         if not said(answer).done:
             return None
         item = _item(answer.body, Kind.GIFT_CARD)
-        return item.balance_cents if item.item_id == item_id else None
+        check(item.item_id == item_id and item.code in (None, code), "the answer is about another item")
+        check(item.balance_cents is not None, "the answer tells no balance")
+        check((item.balance_cents or 0) + taken_cents <= item.cents, "more is left than there can be")
     except BadAnswer:
         return None
+    return item.balance_cents
 
 
 def _item(body: bytes, kind: Kind) -> Item:
@@ -201,7 +208,7 @@ def _item(body: bytes, kind: Kind) -> Item:
             cents=card.issued_amount,
             balance_cents=card.balance,
             code=card.wicode,
-            expires=card.expiry_date,
+            expires=_text(card.expiry_date),
             state=card.state_id,
         )
     coupon = decoded(body, CouponAnswer).coupon
@@ -212,9 +219,13 @@ def _item(body: bytes, kind: Kind) -> Item:
         cents=coupon.voucher_amount,
         balance_cents=None,
         code=coupon.wi_code,
-        expires=coupon.redeem_to_date,
+        expires=_text(coupon.redeem_to_date),
         state=coupon.state_id,
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _check_echo(item: Item, campaign: CampaignRef, user_ref: str) -> None:
@@ -230,15 +241,12 @@ def _issued(
     check(item.cents == order.amount_cents, "the value is not the amount that was asked for")
     if item.code is None or not rules.pin_pattern.fullmatch(item.code):
         raise BadAnswer("the answer holds no code, or one of the wrong shape")
-    try:
-        expires_at = None if item.expires is None else utc_text(item.expires)
-    except ValueError:
-        raise BadAnswer("the expiry is not a time") from None
     item_id = str(item.item_id)
+    check_references(item.code, None, item_id)  # which is the serial number and all that `refs` tells, too
     return Approved(
         approved_cents=item.cents,
         balance_cents=item.cents if item.balance_cents is None else item.balance_cents,
-        voucher=Voucher(code=item.code, serial_number=item_id, expires_at=expires_at),
+        voucher=Voucher(code=item.code, serial_number=item_id, expires_at=expiry_of(item.expires)),
         provider_ref=item_id,
         refs={"kind": campaign.kind.value, "id": item_id},
         voucher_state=item.state if isinstance(order, StatusOrder) else None,

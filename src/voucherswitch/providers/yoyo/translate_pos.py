@@ -29,6 +29,7 @@ from voucherswitch.providers.contract.answers import (
     bad_advice,
     bad_answer,
     check,
+    check_references,
     decoded,
     not_found,
 )
@@ -51,6 +52,7 @@ from voucherswitch.providers.yoyo.translate import Said, refused, said, unanswer
 
 PAYMENT: Final = "PAYMENT"
 NO_OPERATOR: Final = "C00"
+DETAIL_CHARS_MAX: Final = 50  # the longest that the protocol has
 GIFT_CARD_REDEMPTION: Final = "GIFTCARD"
 
 _STANDS: Final = frozenset({"P", "S"})  # pending, settled
@@ -105,7 +107,20 @@ def history_body(request_id: str, store_id: str) -> bytes:
 
 def refs_of(wi_trx_id: int, details: StoreTrxDetails) -> dict[str, str]:
     """What an advice must repeat. Nothing of it can be spent."""
-    return {"wiTrxId": str(wi_trx_id), "storeTrxDetails": _encode(details).decode()}
+    return {"wiTrxId": str(wi_trx_id)} | sent_refs(details)
+
+
+def sent_refs(details: StoreTrxDetails) -> dict[str, str]:
+    """What must be known of a redemption in doubt to find it: maps of stores and tills change."""
+    return {"storeTrxDetails": _encode(details).decode()}
+
+
+def sent(refs: Mapping[str, str]) -> StoreTrxDetails | None:
+    """Where and as what a redemption was sent; None: nobody knows, its worker died over it."""
+    try:
+        return msgspec.json.decode(refs.get("storeTrxDetails", ""), type=StoreTrxDetails)
+    except (msgspec.MsgspecError, ValueError):
+        return None
 
 
 class Booked(Struct, frozen=True):
@@ -118,19 +133,17 @@ class Booked(Struct, frozen=True):
 def booked(refs: Mapping[str, str]) -> Booked | None:
     """The redemption that an approval named; None: its outcome was unknown, so nothing was named."""
     wi_trx_id = refs.get("wiTrxId", "")
-    if not re.fullmatch(r"[1-9][0-9]{0,18}", wi_trx_id) or int(wi_trx_id) > ID_MAX:
+    details = sent(refs)
+    if details is None or not re.fullmatch(r"[1-9][0-9]{0,18}", wi_trx_id) or int(wi_trx_id) > ID_MAX:
         return None
-    try:
-        return Booked(int(wi_trx_id), msgspec.json.decode(refs.get("storeTrxDetails", ""), type=StoreTrxDetails))
-    except (msgspec.MsgspecError, ValueError):
-        return None
+    return Booked(int(wi_trx_id), details)
 
 
 # Answers -> outcomes
 
 
 def from_token_info(answer: HttpAnswer, order: LookupOrder, rules: Rules) -> Outcome:
-    """Read what a code is worth now. A code that several value stores know has no one balance, so none is told."""
+    """Read what a code is worth now. One that several value stores know, or none tells the worth of, has no answer."""
     try:
         result = said(answer)
         if not result.done:
@@ -141,7 +154,9 @@ def from_token_info(answer: HttpAnswer, order: LookupOrder, rules: Rules) -> Out
     except BadAnswer as finding:
         return bad_answer(finding)
     balance = found.vsp_info[0].balance if len(found.vsp_info) == 1 else None
-    return Approved(approved_cents=balance or 0, balance_cents=balance, voucher=Voucher(code=order.voucher_code or ""))
+    if balance is None:
+        return OutcomeUnknown(provider_message="the voucher has no one balance")  # "0.00" would be a lie
+    return Approved(approved_cents=balance, balance_cents=balance, voucher=Voucher(code=order.voucher_code or ""))
 
 
 class Partial(Struct, frozen=True):
@@ -167,6 +182,7 @@ def from_transaction(
             return refused(result, rules, order)
         done = decoded(answer.body, TransactionAnswer)
         check(0 <= done.total_amount_processed <= order.amount_cents, "the value is not within the amount asked for")
+        check_references(order.voucher_code, order.voucher_pin, str(done.wi_trx_id))
     except BadAnswer as finding:
         return bad_answer(finding)
     cents = done.total_amount_processed
@@ -183,6 +199,7 @@ class Recorded(Struct, frozen=True):
     wi_trx_id: int
     state: str
     cents: int
+    details: StoreTrxDetails
 
     @property
     def fell(self) -> bool:
@@ -210,18 +227,28 @@ def from_history(answer: HttpAnswer, request_id: str) -> Recorded | Unrecorded |
         if not result.done:
             return unanswered(result)
         found = decoded(answer.body, HistoryAnswer).transaction
-        check(found.store_trx_details.trx_id == request_id, "the answer is about another request")
+        details = found.store_trx_details
+        check(details.trx_id == request_id, "the answer is about another request")
+        lengths = [len(part) for part in msgspec.structs.astuple(details)]
+        check(min(lengths) > 0 and max(lengths) <= DETAIL_CHARS_MAX, "the details are not as they can be booked")
         check(found.type == PAYMENT, "the answer is about another kind of request")
         check(found.state in _STANDS | _FELL, "the state is unknown to us")
     except BadAnswer as finding:
         return bad_answer(finding)
-    return Recorded(found.wi_trx_id, found.state, found.total_amount_processed)
+    return Recorded(found.wi_trx_id, found.state, found.total_amount_processed, details)
+
+
+def unless_elsewhere(found: Recorded | Unrecorded | OutcomeUnknown) -> Recorded | Unrecorded | OutcomeUnknown:
+    """A history that was asked for a store that may not be the one that was sent: "not found" proves nothing then."""
+    if not isinstance(found, Unrecorded):
+        return found
+    code = None if found.said.code is None else str(found.said.code)
+    return OutcomeUnknown(provider_code=code, provider_message="it may have been sent for another store")
 
 
 def from_redeem_status(
     found: Recorded | Unrecorded | OutcomeUnknown,
     order: StatusOrder,
-    details: StoreTrxDetails,
     rules: Rules,
     *,
     allow_partial: bool,
@@ -241,10 +268,15 @@ def from_redeem_status(
         return bad_answer(BadAnswer("the value is not within the amount asked for"))
     if found.cents < order.amount_cents and not (allow_partial and found.cents > 0):
         return OutcomeUnknown(ErrorType.VOUCHER_STATUS_UNKNOWN, provider_message=ONLY_A_PART)
+    refs = refs_of(found.wi_trx_id, found.details)
+    try:
+        check_references(order.voucher_code or "", None, *refs.values())
+    except BadAnswer as finding:
+        return bad_answer(finding)
     return Approved(
         approved_cents=found.cents,
         provider_ref=str(found.wi_trx_id),
-        refs=refs_of(found.wi_trx_id, details),
+        refs=refs,
         voucher_state=found.state,
     )
 
@@ -252,10 +284,18 @@ def from_redeem_status(
 ONLY_A_PART: Final = "the voucher covers only a part of the amount"
 
 
-def from_advise(answer: HttpAnswer, order: AdviceOrder, told: Told, rules: Rules) -> AdviceResult:
-    """Read the answer to an advice. A repeat of the same one is success by rule."""
+def from_advise(
+    answer: HttpAnswer, order: AdviceOrder, told: Told, rules: Rules, *, just_named: bool = False
+) -> AdviceResult:
+    """Read the answer to an advice. A repeat of the same one is success by rule.
+
+    Args:
+        just_named: the provider itself named the redemption a moment ago, and has not told of any end of it. That it
+            knows none now is a contradiction, and the value may still be held.
+    """
     try:
         result = said(answer)
+        check(not just_named or result.code != TRANSACTION_NOT_FOUND, "a redemption that it just named is not known")
     except BadAnswer as finding:
         return bad_advice(finding)
     return Acknowledged() if result.done else advised(result, order, told, rules)

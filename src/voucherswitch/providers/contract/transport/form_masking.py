@@ -13,11 +13,11 @@ from voucherswitch.providers.contract.transport.masking import (
     RECORDED_CHARS_MAX,
     JsonMask,
     Mask,
+    last_four,
     unreadable,
 )
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
-LAST_SHOWN: Final = 4  # characters of a telephone number: enough to recognise it, too few to call it
 PARAMETERS_MAX: Final = 100
 
 
@@ -67,5 +67,5 @@ class FormMask:
         if name in self._secret:
             return MASK
         if name in self._last_four:
-            return MASK + value[-LAST_SHOWN:] if len(value) > 2 * LAST_SHOWN else MASK
+            return last_four(value)
         return value

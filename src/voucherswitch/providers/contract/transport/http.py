@@ -25,7 +25,13 @@ from voucherswitch.message.trace import Direction, Leg, LegOutcome
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.connector import Call
 from voucherswitch.providers.contract.settings import ProviderSettings, refuse
-from voucherswitch.providers.contract.transport.masking import Mask, unreadable, without_secrets
+from voucherswitch.providers.contract.transport.masking import (
+    MASK,
+    SECRET_CHARS_MIN,
+    Mask,
+    unreadable,
+    without_secrets,
+)
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
 
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -56,6 +62,8 @@ class HttpTransport:
         default_headers: sent with every request. They are never recorded, so credentials belong here. So are those of
             one exchange (`headers` of `send`), where signatures belong.
         base_url: where the messages go; None: to the settings' own. For providers with more than one address.
+        reuse: False gives every exchange a connection of its own. For answers that repeat nothing of their request: on
+            a kept connection a late or doubled answer to the one before would be taken for theirs.
 
     Raises:
         ProviderSettingsError: a certificate file cannot be read or used.
@@ -68,6 +76,8 @@ class HttpTransport:
         mask: Mask,
         default_headers: Mapping[str, str] = NO_HEADERS,
         base_url: str | None = None,
+        *,
+        reuse: bool = True,
     ) -> None:
         self._peer = provider_id
         self._base_url = base_url or settings.base_url
@@ -77,7 +87,7 @@ class HttpTransport:
         self._max_bytes = settings.max_response_bytes
         self._max_connections = settings.max_connections
         self._slots = asyncio.Semaphore(settings.max_connections)
-        self._client = _client(provider_id, settings, default_headers)
+        self._client = _client(provider_id, settings, default_headers, settings.max_connections if reuse else 0)
 
     async def send(
         self,
@@ -120,8 +130,8 @@ class HttpTransport:
             duration_us = int((time.perf_counter() - started) * 1_000_000)
             shown = f"{method} {shown_path or path}"
             if body is not None:
-                shown = f"{shown}\n\n{self._shown(body, headers.get('Content-Type'))}"
-            leg = self._leg(call, operation, started_at, duration_us, shown, result)
+                shown = f"{shown}\n\n{self._shown(body, headers.get('Content-Type'), secrets)}"
+            leg = self._leg(call, operation, started_at, duration_us, shown, result, secrets)
             if secrets:
                 leg.request = without_secrets(leg.request, secrets)
                 leg.response = None if leg.response is None else without_secrets(leg.response, secrets)
@@ -200,14 +210,25 @@ class HttpTransport:
                 return HttpAnswer(status, b"".join(pieces), headers)
         return NoAnswer(f"the answer is larger than {self._max_bytes} bytes", BAD_ANSWER, status)
 
-    def _shown(self, body: bytes, content_type: str | None) -> str:
+    def _shown(self, body: bytes, content_type: str | None, secrets: Sequence[str]) -> str:
+        # Before anything else changes the text: half of a secret would no longer be found in it.
+        for secret in secrets:
+            if len(secret) >= SECRET_CHARS_MIN:
+                body = body.replace(secret.encode(), MASK.encode())
         try:
             return self._mask(body, content_type)
         except Exception:  # whatever a mask trips over, the outcome of a sale must not be lost for it
             return unreadable(len(body), content_type)
 
     def _leg(
-        self, call: Call, operation: str, started_at: datetime, duration_us: int, shown: str, result: HttpResult
+        self,
+        call: Call,
+        operation: str,
+        started_at: datetime,
+        duration_us: int,
+        shown: str,
+        result: HttpResult,
+        secrets: Sequence[str],
     ) -> Leg:
         leg = Leg(
             direction=Direction.OUTBOUND,
@@ -222,7 +243,7 @@ class HttpTransport:
         match result:
             case HttpAnswer():
                 leg.status = result.status
-                leg.response = self._shown(result.body, result.header("content-type"))
+                leg.response = self._shown(result.body, result.header("content-type"), secrets)
             case NoConnection():
                 leg.outcome, leg.error = LegOutcome.NOT_SENT, result.cause
             case NoAnswer():
@@ -265,7 +286,9 @@ def _what_is_proved(error: PyreqwestError) -> NoConnection | NoAnswer:
     return NoAnswer(cause, BAD_ANSWER if isinstance(error, DecodeError | ReadError) else None)
 
 
-def _client(provider_id: str, settings: ProviderSettings, default_headers: Mapping[str, str]) -> Client:
+def _client(
+    provider_id: str, settings: ProviderSettings, default_headers: Mapping[str, str], idle_connections: int
+) -> Client:
     builder = (
         ClientBuilder()
         .http1_only()
@@ -283,7 +306,7 @@ def _client(provider_id: str, settings: ProviderSettings, default_headers: Mappi
         .connect_timeout(timedelta(milliseconds=settings.connect_timeout_ms))
         .read_timeout(timedelta(milliseconds=settings.read_timeout_ms))
         .pool_idle_timeout(timedelta(milliseconds=settings.keep_alive_ms))
-        .pool_max_idle_per_host(settings.max_connections)
+        .pool_max_idle_per_host(idle_connections)
         .min_tls_version("TLSv1.2")
     )
     tls = settings.tls

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from voucherswitch.message.trace import Direction, Leg, LegOutcome
 from voucherswitch.providers.contract.connector import Call
@@ -108,6 +109,7 @@ class LineTransport:
         # What stands if the caller is cancelled while this waits.
         result: LineResult = NoConnection("cancelled before it was sent")
         try:
+            _stop_if_cancelled()
             if refusal := _refusal(body, ends_at):
                 result = refusal
                 return result
@@ -115,6 +117,7 @@ class LineTransport:
             if isinstance(connection, NoConnection):
                 result = connection
                 return result
+            _stop_if_cancelled()
             result = NoAnswer("cancelled while waiting for the answer")
             result = await connection.exchange(body + b"\n", ends_at, belongs)
             return result
@@ -125,6 +128,10 @@ class LineTransport:
                 leg.request = without_secrets(leg.request, secrets)
                 leg.response = None if leg.response is None else without_secrets(leg.response, secrets)
             call.trace.add(leg)
+
+    def bounded(self, call: Call) -> Call:
+        """The call of an operation that starts now, with its end: several sessions of one operation share its time."""
+        return replace(call, deadline=self._ends_at(call))
 
     def _ends_at(self, call: Call) -> float:
         """When an operation that starts now has to end."""
@@ -259,6 +266,16 @@ class LineSession:
         if self in self._transport._sessions:
             self._transport._sessions.remove(self)
             self._transport._slots.release()
+
+
+def _stop_if_cancelled() -> None:
+    """Keep an operation that was cancelled from going on to its next exchange.
+
+    A cancellation that meets the end of an exchange, or of opening a connection, can be lost on the way here.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _refusal(body: bytes, ends_at: float) -> NoConnection | None:

@@ -34,6 +34,10 @@ FREE_TEXT_NAMES: Final = frozenset(
         *("ResultText", "resultText", "responseDesc", "faultstring", "ErrorText", "AEONErrorText", "AeonErrorText"),
     )
 )
+# Whose telephone it is shows by the last four digits, and calls nobody.
+LAST_FOUR_NAMES: Final = frozenset({"msisdn", "mobile", "mobilenumber", "mobileforsms", "phonenumber"})
+_LAST_SHOWN: Final = 4
+
 _NUMBER: Final = r"\d(?:[^0-9A-Za-z]{0,3}\d){5,}"  # six digits or more, however they are grouped
 # Capitals and digits in one word or in groups, both of them there: the shape of a code, and of no word.
 _CODE: Final = (
@@ -47,15 +51,30 @@ def without_codes(text: str) -> str:
     return _CODE_LIKE.sub(MASK, text)
 
 
+def last_four(text: str) -> str:
+    """A telephone number by which its owner is recognised and not called."""
+    return MASK + text[-_LAST_SHOWN:] if len(text) > 2 * _LAST_SHOWN else MASK
+
+
 class Mask(Protocol):
     """Turns a body into text without secrets."""
 
     def __call__(self, body: bytes, content_type: str | None) -> str: ...
 
 
-_SHOWN: Final = "shown"
-_HIDDEN: Final = "hidden"
-_FREE_TEXT: Final = "shown without what can be a code"
+SHOWN: Final = "shown"
+HIDDEN: Final = "hidden"
+FREE_TEXT: Final = "shown without what can be a code"
+LAST_FOUR: Final = "shown by its last four characters"
+
+
+def treatment_of(name: str, secret_names: frozenset[str]) -> str:
+    """What is done with a value, by the name in lower case that it is found under."""
+    if name in secret_names:
+        return HIDDEN
+    if name in LAST_FOUR_NAMES:
+        return LAST_FOUR
+    return FREE_TEXT if name in FREE_TEXT_NAMES else SHOWN
 
 
 class JsonMask:
@@ -74,10 +93,12 @@ class JsonMask:
         # Decimals keep their digits: a trace that shows 10.1 for 10.10 sends people after the wrong error.
         self._decoder = msgspec.json.Decoder(float_hook=Decimal)
         self._encoder = msgspec.json.Encoder(decimal_format="number")
+        self._hidden: list[str] = []  # in the document that is being masked
 
     def __call__(self, body: bytes, content_type: str | None) -> str:
         if not body:
             return ""
+        self._hidden = []
         try:
             value = self._decoder.decode(body)
             if isinstance(value, dict):
@@ -87,6 +108,8 @@ class JsonMask:
             text = self._encoder.encode(value).decode()
         except (ValueError, RecursionError, ArithmeticError):
             return unreadable(len(body), content_type)
+        # What is secret under one name is secret under every other: a provider may put a PIN into a reference.
+        text = without_secrets(text, self._hidden)
         if len(text) > RECORDED_CHARS_MAX:
             return f"{text[:RECORDED_CHARS_MAX]}… ({len(text)} characters)"
         return text
@@ -99,13 +122,13 @@ class JsonMask:
             if treatment is None:
                 treatment = self._learn(name)
             if isinstance(value, dict):
-                self._mask_object(value, hidden=hidden or treatment is _HIDDEN)
+                self._mask_object(value, hidden=hidden or treatment is HIDDEN)
             elif isinstance(value, list):
-                self._mask_list(value, hidden=hidden or treatment is _HIDDEN)
-            elif hidden or treatment is _HIDDEN or name in MASKED_WHEN_TEXT:
+                self._mask_list(value, hidden=hidden or treatment is HIDDEN)
+            elif hidden or treatment is HIDDEN or name in MASKED_WHEN_TEXT:
                 members[name] = self._masked(value)
-            elif treatment is _FREE_TEXT and isinstance(value, str):
-                members[name] = without_codes(value)
+            elif treatment is not SHOWN and isinstance(value, str):
+                members[name] = without_codes(value) if treatment is FREE_TEXT else last_four(value)
 
     def _mask_list(self, items: list[Any], *, hidden: bool) -> None:
         for place, value in enumerate(items):
@@ -118,12 +141,14 @@ class JsonMask:
 
     def _masked(self, value: Any) -> Any:
         # Whether a PIN was there at all must stay visible, so null and "" do.
-        shown = value is None or value == "" or (isinstance(value, str) and value in self._own_words)
-        return value if shown else MASK
+        if value is None or value == "" or (isinstance(value, str) and value in self._own_words):
+            return value
+        if isinstance(value, str):
+            self._hidden.append(value)
+        return MASK
 
     def _learn(self, name: str) -> str:
-        lower = name.lower()
-        treatment = _HIDDEN if lower in self._names else _FREE_TEXT if lower in FREE_TEXT_NAMES else _SHOWN
+        treatment = treatment_of(name.lower(), self._names)
         if len(self._treatments) < PROPERTY_NAMES_MAX:
             self._treatments[name] = treatment
         return treatment

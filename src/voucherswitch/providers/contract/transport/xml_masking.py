@@ -11,21 +11,24 @@ from lxml import etree
 
 from voucherswitch.providers.contract.answers import BadAnswer
 from voucherswitch.providers.contract.transport.masking import (
-    FREE_TEXT_NAMES,
+    FREE_TEXT,
+    HIDDEN,
+    LAST_FOUR,
     MASK,
     MASKED_NAMES,
     MASKED_WHEN_TEXT,
     PROPERTY_NAMES_MAX,
     RECORDED_CHARS_MAX,
+    SHOWN,
+    last_four,
+    treatment_of,
     unreadable,
     without_codes,
+    without_secrets,
 )
 from voucherswitch.providers.contract.transport.xml import Element, attributes_of, parse
 
-_SHOWN: Final = "shown"
-_HIDDEN: Final = "hidden"
 _HIDDEN_WHEN_TEXT: Final = "hidden when it is text"
-_FREE_TEXT: Final = "shown without what can be a code"
 
 
 class XmlMask:
@@ -42,11 +45,13 @@ class XmlMask:
     def __init__(self, extra_names: Iterable[str] = (), own_words: Iterable[str] = ()) -> None:
         self._names = MASKED_NAMES | {name.lower() for name in extra_names}
         self._own_words = frozenset(own_words)
+        self._hidden: list[str] = []  # in the document that is being masked
         self._treatments: dict[str, str] = {}  # tag or attribute, as lxml writes it -> what is done with its value
 
     def __call__(self, body: bytes, content_type: str | None) -> str:
         if not body:
             return ""
+        self._hidden = []
         try:
             root = parse(body)
         except BadAnswer:
@@ -55,19 +60,24 @@ class XmlMask:
         for element in root.iter():
             tag = element.tag
             treatment = known.get(tag) or self._learn(tag)
-            if treatment is _HIDDEN:
+            if treatment is HIDDEN:
                 self._mask_all(element)
                 continue
-            if element.text and treatment is not _SHOWN:
-                free = treatment is _FREE_TEXT
-                element.text = without_codes(element.text) if free else self._masked(element.text)
+            if element.text and treatment is not SHOWN:
+                element.text = self._made_safe(element.text, treatment)
             for name, value in attributes_of(element).items():
-                if (known.get(name) or self._learn(name)) is _HIDDEN:
+                if (known.get(name) or self._learn(name)) is HIDDEN:
                     element.set(name, self._masked(value))
-        text = etree.tostring(root, encoding="unicode")
+        # What is secret in one element is secret in every other: a provider may put a PIN into a reference.
+        text = without_secrets(etree.tostring(root, encoding="unicode"), self._hidden)
         if len(text) > RECORDED_CHARS_MAX:
             return f"{text[:RECORDED_CHARS_MAX]}… ({len(text)} characters)"
         return text
+
+    def _made_safe(self, text: str, treatment: str) -> str:
+        if treatment is FREE_TEXT:
+            return without_codes(text)
+        return last_four(text) if treatment is LAST_FOUR else self._masked(text)
 
     def _mask_all(self, hidden: Element) -> None:
         for element in hidden.iter():
@@ -80,16 +90,17 @@ class XmlMask:
 
     def _masked(self, text: str) -> str:
         # Whether a PIN was there at all must stay visible, so blank text does.
-        return text if not text.strip() or text.strip() in self._own_words else MASK
+        bare = text.strip()
+        if not bare or bare in self._own_words:
+            return text
+        self._hidden.append(bare)
+        return MASK
 
     def _learn(self, name: str) -> str:
         local = name.rpartition("}")[2]
-        if local.lower() in self._names:
-            treatment = _HIDDEN
-        elif local.lower() in FREE_TEXT_NAMES:
-            treatment = _FREE_TEXT
-        else:
-            treatment = _HIDDEN_WHEN_TEXT if local in MASKED_WHEN_TEXT else _SHOWN
+        treatment = treatment_of(local.lower(), self._names)
+        if treatment is SHOWN and local in MASKED_WHEN_TEXT:
+            treatment = _HIDDEN_WHEN_TEXT
         if len(self._treatments) < PROPERTY_NAMES_MAX:
             self._treatments[name] = treatment
         return treatment
