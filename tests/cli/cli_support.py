@@ -2,10 +2,8 @@
 
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from support.ports import sandbox_ports
+
 T = TypeVar("T")
 
 READY: Final = "voucherswitch is ready"
 COMMAND_S_MAX: Final = 60
 _PAUSE_S: Final = 0.02
-_SIMULATOR_ABOVE: Final = 11
-_CONTROL_ABOVE: Final = 100
 
 
 @dataclass(frozen=True)
@@ -109,16 +107,12 @@ def open_folder() -> Iterator[Path]:
 
 def free_ports() -> dict[str, str]:
     """Settings that name ports nobody uses."""
-    for _ in range(100):
-        base = random.randrange(20_000, 30_000, 4)
-        wanted = (base, base + 1, base + 2 + _SIMULATOR_ABOVE, base + 2 + _SIMULATOR_ABOVE + _CONTROL_ABOVE)
-        if all(_is_free(port) for port in wanted):
-            return {
-                "VOUCHERSWITCH_INTERFACE_PORT": str(base),
-                "VOUCHERSWITCH_CONSOLE_PORT": str(base + 1),
-                "VOUCHERSWITCH_SIMULATOR_PORT_BASE": str(base + 2),
-            }
-    raise AssertionError("no free ports")
+    ports = sandbox_ports()
+    return {
+        "VOUCHERSWITCH_INTERFACE_PORT": str(ports.interface),
+        "VOUCHERSWITCH_CONSOLE_PORT": str(ports.console),
+        "VOUCHERSWITCH_SIMULATOR_PORT_BASE": str(ports.simulator_base),
+    }
 
 
 def eventually(ask: Callable[[], T | None], what: str, *, within_s: float = 30) -> T:
@@ -207,12 +201,3 @@ def processes_with(text: str) -> list[int]:
             if text.encode() in known:
                 found.append(int(entry.name))
     return found
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from docs.doc_pages import ROOT, Page, Step
+from support.ports import sandbox_ports
 
 READY: Final = "voucherswitch is ready"
 _READY_S_MAX: Final = 90
@@ -219,21 +219,12 @@ def _kinds(line: str) -> str:
 
 
 def _free_ports() -> dict[int, int]:
-    """Ports of ours for the documented ones. They are free now; the control port must be 100 above the simulator's."""
-    with socket.socket() as interface, socket.socket() as console:
-        interface.bind(("127.0.0.1", 0))
-        console.bind(("127.0.0.1", 0))
-        while True:
-            with socket.socket() as simulator, socket.socket() as control:
-                simulator.bind(("127.0.0.1", 0))
-                port = simulator.getsockname()[1]
-                try:
-                    control.bind(("127.0.0.1", port + _CONTROL_ABOVE))
-                except (OSError, OverflowError):
-                    continue
-                return {
-                    8080: interface.getsockname()[1],
-                    8081: console.getsockname()[1],
-                    9111: port,
-                    9111 + _CONTROL_ABOVE: port + _CONTROL_ABOVE,
-                }
+    """Ports of ours for the documented ones."""
+    ports = sandbox_ports()
+    simulator = ports.simulator_base + _SIMULATOR_ABOVE
+    return {
+        8080: ports.interface,
+        8081: ports.console,
+        9111: simulator,
+        9111 + _CONTROL_ABOVE: simulator + _CONTROL_ABOVE,
+    }
