@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from every_provider.board import CENTS, DEAD, Provider
 from support.messages import a_redemption
 from support.switch import Switch
@@ -9,6 +11,7 @@ from support.till import Till
 from support.waiting import eventually
 from voucherswitch.catalogue import store
 from voucherswitch.catalogue.snapshot import Provider as Row
+from voucherswitch.journal.statements import SQL
 
 LONG_AGO = timedelta(minutes=10)
 SETTLED = timedelta(seconds=40)
@@ -129,3 +132,28 @@ async def test_an_advice_that_was_accepted_to_be_sent_is_never_called_consumed(
 
     await eventually(delivered, "the reversal at the provider")
     assert await lottostar.disagreements() == []
+
+
+@pytest.mark.parametrize(
+    ("call_until", "call_ended_at", "settled_s"),
+    [
+        ("now() + interval '20 seconds'", "NULL", -20),  # the call may be running, whichever route it is at
+        ("now() - interval '5 seconds'", "NULL", 5),  # its worker died over it
+        ("NULL", "now() - interval '7 seconds'", 7),  # it is over
+    ],
+)
+async def test_what_not_found_proves_counts_from_the_last_moment_at_which_a_byte_may_have_left(
+    board: dict[str, Provider], switch: Switch, call_until: str, call_ended_at: str, settled_s: int
+) -> None:
+    request, _ = await board["ott"].sold()
+    await switch.pool.execute(
+        f"""UPDATE transaction SET opened_at = now() - interval '1 hour', call_until = {call_until},
+                                   call_ended_at = {call_ended_at} WHERE request_id = $1""",
+        request["id"],
+    )
+
+    row = await switch.pool.fetchrow(SQL["read_records"], [request["id"]])
+
+    assert row is not None
+    assert row["settled_ms"] / 1000 == pytest.approx(settled_s, abs=3)
+    assert row["age_ms"] >= 3_600_000
