@@ -33,16 +33,17 @@ async def test_a_killed_worker_loses_no_voucher_and_doubles_none(switch: Switch)
     await switch.client.post("/vouchers", a_provision())  # the password is verified once, before the rush
     requests = [a_provision(cents=10_000) for _ in range(PROVISIONS)]
     answers: dict[str, Answer] = {}
+    under_way = asyncio.Event()
 
     async def sell(request: Json) -> None:
         with suppress(RequestError):  # the till hears nothing: its outcome is unknown to it
             answers[request["id"]] = await switch.client.post("/vouchers", request)
+        if len(answers) >= ANSWERED_BEFORE_THE_KILL:
+            under_way.set()
 
     async def kill_in_the_middle() -> None:
-        async def under_way() -> bool:
-            return len(answers) >= ANSWERED_BEFORE_THE_KILL
-
-        await eventually(under_way, "answers before the kill", within_s=30)
+        async with asyncio.timeout(30):
+            await under_way.wait()
         await switch.workers[0].kill()
 
     await asyncio.gather(kill_in_the_middle(), *(sell(request) for request in requests))

@@ -85,15 +85,16 @@ def serve_console(settings: Settings, url: str) -> None:
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
 
-    with _listen(settings.console_host, settings.console_port) as sock:
-        # uvicorn raises the signal again when it has stopped; here it ends, so that this function returns.
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
+    # Before it listens: whoever sees it listen may ask it to stop. uvicorn raises the signal again when it has stopped;
+    # here it ends, so that this function returns.
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with _listen(settings.console_host, settings.console_port) as sock:
             log.info("console ready", host=settings.console_host, port=settings.console_port)
             server.run(sockets=[sock])
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def server_config(settings: Settings, url: str) -> uvicorn.Config:
