@@ -295,11 +295,10 @@ def test_no_child_outlives_a_supervisor_that_was_killed(up: Callable[..., Up], w
 def test_output_is_passed_on_as_it_is_without_a_prefix(up: Callable[..., Up]) -> None:
     """A log store takes JSON lines; a line without end comes in pieces and loses nothing."""
     line = '{"event": "ü"}'
-    run = up(
-        shell("worker", f"echo {shlex.quote(line)}; head -c 200000 /dev/zero | tr '\\0' x; exec sleep 60"),
-        prefix=False,
-    )
+    unended = "head -c 200000 /dev/zero | tr '\\0' x; echo written >&2"
+    run = up(shell("worker", f"echo {shlex.quote(line)}; {unended}; exec sleep 60"), prefix=False)
     assert run.line_with("event") == line
+    run.line_with("written")  # a stop before it would cut the writer short
     run.process.terminate()
     assert run.end() == 0
     assert sum(len(line) for line in run.lines if line.startswith("x")) == 200_000
