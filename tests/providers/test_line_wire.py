@@ -9,8 +9,7 @@ import pytest
 
 from providers.provider_support import until
 from voucherswitch.providers.contract.simulator.line_wire import LineListener, LineRequest
-from voucherswitch.providers.contract.simulator.wire import Request
-from voucherswitch.providers.contract.simulator.wires import WireConnection
+from voucherswitch.providers.contract.simulator.wires import Request, WireConnection
 
 CLOSING = b"</response>"
 

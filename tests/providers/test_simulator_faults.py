@@ -12,7 +12,8 @@ from providers.provider_support import A1, R1, R2, advice_order, an_id, http, lo
 from providers.sandbox_support import Sandbox, provision_order
 from voucherswitch.message.outcomes import Acknowledged, Approved, Declined, NotSent, OutcomeUnknown, Pending
 from voucherswitch.providers.contract.simulator.faults import FAULTS_MAX, Fault
-from voucherswitch.providers.contract.simulator.wire import PIPELINED_MAX, REQUEST_BYTES_MAX
+from voucherswitch.providers.contract.simulator.wire import REQUEST_BYTES_MAX
+from voucherswitch.providers.contract.simulator.wires import PIPELINED_MAX
 
 PROVISION = {
     "requestId": R1,

@@ -17,7 +17,7 @@ from providers.hollywoodbets.hollywoodbets_support import (
     Hollywoodbets,
 )
 from providers.provider_support import A1, R1, R2, RawAnswer, an_id, http
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.hollywoodbets.simulator import PORT
 from voucherswitch.providers.hollywoodbets.simulator.provider import DENOMINATIONS_CENTS, HollywoodbetsProvider
 

@@ -7,7 +7,7 @@ import pytest
 
 from providers.lottostar.lottostar_support import CODE, ERROR_BODY, ISSUE_BODY, SAMPLE_EPOCH_S, VOUCHER_BODY, Lottostar
 from providers.provider_support import A1, R1, R2, an_id
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.lottostar.signing import signed_headers
 from voucherswitch.providers.lottostar.simulator import KEY_ID, PORT, SECRET
 from voucherswitch.providers.lottostar.simulator.provider import DENOMINATIONS_CENTS, LottostarProvider

@@ -28,7 +28,7 @@ from voucherswitch.providers.contract.simulator.booked import BookedProvider, Se
 from voucherswitch.providers.contract.simulator.faults import Fault
 from voucherswitch.providers.contract.simulator.provider import ControlError, Exchange, Reply
 from voucherswitch.providers.contract.simulator.recon import ReconDay
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.contract.statements import RowType
 
 BASE_PATH: Final = "/voucher-partner/v2/"

@@ -20,7 +20,7 @@ from voucherswitch.providers.contract.simulator.faults import Fault
 from voucherswitch.providers.contract.simulator.line_wire import LineRequest
 from voucherswitch.providers.contract.simulator.provider import ControlError, Exchange, Reply
 from voucherswitch.providers.contract.simulator.recon import STRANGER, ReconDay
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.contract.transport.xml import leaf
 
 CLOSING_TAG: Final = messages.CLOSING_TAG.encode()

@@ -13,7 +13,7 @@ from voucherswitch.providers.contract.provider_time import SAST
 from voucherswitch.providers.contract.simulator.book import Book, BookVoucher
 from voucherswitch.providers.contract.simulator.booked import VALID_OUTLETS
 from voucherswitch.providers.contract.simulator.provider import Exchange, Reply
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.contract.statements import RowType
 
 BASE_PATH: Final = "/v2/trade"

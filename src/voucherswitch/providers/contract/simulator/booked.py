@@ -55,7 +55,6 @@ class BookedProvider(ABC):
         Raises:
             ControlError: no such product, or the code is impossible.
         """
-        raise NotImplementedError
 
     def script(self, _exchange: Exchange, _now: float) -> Fault | None:
         return None

@@ -19,7 +19,8 @@ from voucherswitch.providers.contract.simulator.recon import (
     NoSuchRowError,
     business_day_of,
 )
-from voucherswitch.providers.contract.simulator.wire import JSON_TYPE, Connection, Listener, Request
+from voucherswitch.providers.contract.simulator.wire import Listener
+from voucherswitch.providers.contract.simulator.wires import JSON_TYPE, Request, WireConnection
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ class ControlApi:
             ("POST", "/__sim/profile"): self._profile,
         }
 
-    def _handle(self, request: Request, connection: Connection) -> None:
+    def _handle(self, request: Request, connection: WireConnection) -> None:
         path, _, query = request.target.partition("?")
         call = self._calls.get((request.method, path))
         try:

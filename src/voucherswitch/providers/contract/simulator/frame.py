@@ -19,8 +19,8 @@ from voucherswitch.providers.contract.simulator.faults import Fault, FaultBook, 
 from voucherswitch.providers.contract.simulator.journal import Entry, SimulatorJournal
 from voucherswitch.providers.contract.simulator.provider import Exchange, ProviderSimulator, Reply
 from voucherswitch.providers.contract.simulator.recon import render_day, write_side_file, write_to_outbox
-from voucherswitch.providers.contract.simulator.wire import JSON_TYPE, Listener, Request
-from voucherswitch.providers.contract.simulator.wires import Wire, WireConnection, WireListener
+from voucherswitch.providers.contract.simulator.wire import Listener
+from voucherswitch.providers.contract.simulator.wires import JSON_TYPE, Request, Wire, WireConnection, WireListener
 
 OVERSIZE_BYTES: Final = 70_000  # beyond the 65536 that connectors read by default
 SLOW_PIECES_MAX: Final = 50

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from voucherswitch.providers.contract.simulator.faults import Fault
 from voucherswitch.providers.contract.simulator.recon import ReconDay
-from voucherswitch.providers.contract.simulator.wire import JSON_TYPE, Request
+from voucherswitch.providers.contract.simulator.wires import JSON_TYPE, Request
 
 
 class Reply(Struct, frozen=True):

@@ -1,78 +1,34 @@
-"""The simulators' HTTP/1.1 server, on httptools: small, fast, and free to misbehave on the socket as faults ask.
-
-It parses requests, hands them over one at a time per connection, and writes what it is given. It knows no provider.
-"""
+"""The simulators' HTTP/1.1 server, on httptools: small, fast, and free to misbehave on the socket as faults ask."""
 
 import asyncio
-import contextlib
-import ipaddress
-import socket
-import struct
-from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Final
 
 import httptools
-from msgspec import Struct
+
+from voucherswitch.providers.contract.simulator.wires import (
+    JSON_TYPE,
+    PIPELINED_MAX,
+    Request,
+    WireConnection,
+    WireHandler,
+    WireListener,
+)
 
 REQUEST_BYTES_MAX: Final = 65_536
-PIPELINED_MAX: Final = 16  # requests that may wait on a connection while one is being answered
-BACKLOG: Final = 4_096  # connections that may wait to be accepted: a benchmark opens thousands at once
-
-JSON_TYPE: Final = b"application/json"
-
-RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close sends RST and forgets what was unsent
 
 
-class Request(Struct, gc=False):
-    """One request, read whole. Header names as they were sent; `peer` is the address that it came from."""
+class Connection(WireConnection):
+    """One client connection: it parses requests, and writes what it is given."""
 
-    method: str
-    target: str
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-    peer: str = ""
+    __slots__ = ("_body", "_date", "_headers", "_parser", "_peer", "_size", "_target")
 
-    def header(self, name: bytes) -> bytes | None:
-        """A header's value; `name` in lower case."""
-        for key, value in self.headers:
-            if key.lower() == name:
-                return value
-        return None
-
-
-Handler = Callable[[Request, "Connection"], None]
-
-
-class Connection(asyncio.Protocol):
-    """One client connection. Its handler answers each request, now or later, by one of the methods at the end."""
-
-    __slots__ = (
-        "_body",
-        "_closing",
-        "_headers",
-        "_listener",
-        "_parser",
-        "_peer",
-        "_size",
-        "_target",
-        "_transport",
-        "_turning",
-        "_waiting",
-        "busy",
-    )
-
-    _transport: asyncio.Transport
-
-    def __init__(self, listener: "Listener") -> None:
-        self._listener = listener
+    def __init__(self, handler: WireHandler, among: set[WireConnection], date: Callable[[], bytes]) -> None:
+        super().__init__(handler, among)
+        self._date = date
         self._parser = httptools.HttpRequestParser(self)
-        self._waiting: deque[Request] = deque()
-        self._closing = False
-        self._turning = False
         self._start()
-        self.busy = False  # a request is being answered
 
     def _start(self) -> None:
         self._target = b""
@@ -83,14 +39,8 @@ class Connection(asyncio.Protocol):
     # What the event loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but does not inherit from it
+        super().connection_made(transport)
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
-        self._listener.connections.add(self)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        self._closing = True
-        self._waiting.clear()
-        self._listener.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -134,64 +84,16 @@ class Connection(asyncio.Protocol):
     def _give_up(self, status: int) -> None:
         self._closing = True
         self._waiting.clear()
-        self._transport.write(render(status, b"", JSON_TYPE, self._listener.date(), b"Connection: close\r\n"))
+        self._transport.write(render(status, b"", JSON_TYPE, self._date(), b"Connection: close\r\n"))
         self._transport.close()
-
-    def _next(self) -> None:
-        # A handler that answers at once comes back here through `done`; the loop keeps that from nesting.
-        self._turning = True
-        while self._waiting and not self.busy:
-            self.busy = True
-            self._listener.handler(self._waiting.popleft(), self)
-        self._turning = False
 
     # What a handler may do
 
-    @property
-    def gone(self) -> bool:
-        """Whether nobody is there to answer any more."""
-        return self._transport.is_closing()
-
-    def write(self, data: bytes) -> None:
-        """Write a piece of an answer."""
-        if not self._transport.is_closing():
-            self._transport.write(data)
-
-    def done(self) -> None:
-        """The answer is written; take the next request."""
-        self.busy = False
-        if self._closing and not self._waiting:
-            self._transport.close()
-        elif self._waiting and not self._turning:
-            self._next()
-
-    def reply(self, status: int, body: bytes, content_type: bytes = JSON_TYPE, headers: bytes = b"") -> None:
-        """Write a whole answer."""
-        if not self._transport.is_closing():
-            self._transport.write(self.rendered(status, body, content_type, headers))
-        self.done()
-
     def rendered(self, status: int, body: bytes, content_type: bytes = JSON_TYPE, headers: bytes = b"") -> bytes:
-        """A whole answer as it goes over the wire."""
-        return render(status, body, content_type, self._listener.date(), headers)
+        return render(status, body, content_type, self._date(), headers)
 
     def padded(self, body: bytes, size: int) -> bytes:
-        """A body made as large as that, which still means the same."""
         return body.ljust(size)
-
-    def drop(self) -> None:
-        """Close cleanly; what was written before still goes out."""
-        self._closing = True
-        self._waiting.clear()
-        self._transport.close()
-
-    def reset(self) -> None:
-        """Close with a TCP reset."""
-        self._closing = True
-        self._waiting.clear()
-        with contextlib.suppress(OSError):  # the client was faster
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-        self._transport.abort()
 
 
 _HEADS: dict[tuple[int, bytes], bytes] = {}
@@ -212,49 +114,19 @@ def render(status: int, body: bytes, content_type: bytes, date: bytes, headers: 
     return b"%b%b\r\n%bContent-Length: %d\r\n\r\n%b" % (head, date, headers, len(body), body)
 
 
-class Listener:
-    """A listening socket and its connections.
+class Listener(WireListener):
+    """A listening socket and its connections; `date` gives the `Date` header.
 
     Raises:
         ValueError: the host is not loopback.
     """
 
-    def __init__(self, host: str, handler: Handler, date: Callable[[], bytes]) -> None:
-        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
-            raise ValueError(f"simulators listen on loopback only, not on {host}")
-        self.handler = handler
-        self.date = date
-        self.connections: set[Connection] = set()
-        self.port = 0
-        self._host = host
-        self._server: asyncio.Server | None = None
+    scheme = "http"
 
-    @property
-    def listening(self) -> bool:
-        return self._server is not None
+    def __init__(self, host: str, handler: WireHandler, date: Callable[[], bytes]) -> None:
+        super().__init__(host)
+        self._handler = handler
+        self._date = date
 
-    @property
-    def url(self) -> str:
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}"
-
-    async def open(self, port: int) -> None:
-        """Listen; port 0 takes a free one.
-
-        Raises:
-            OSError: the port is taken; the text names the address.
-        """
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(lambda: Connection(self), self._host, port, backlog=BACKLOG)
-        except OSError as error:
-            raise OSError(error.errno, f"cannot listen on {self._host}:{port}: {error.strerror}") from error
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    def close(self, *, busy: bool) -> None:
-        """Stop listening and close the connections: the idle ones, with `busy` all of them."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for connection in [one for one in self.connections if busy or not one.busy]:
-            connection.drop()
+    def _connection(self) -> Connection:
+        return Connection(self._handler, self.connections, self._date)

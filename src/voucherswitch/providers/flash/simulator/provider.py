@@ -13,7 +13,7 @@ from voucherswitch.providers.contract.simulator.booked import BookedProvider, Se
 from voucherswitch.providers.contract.simulator.faults import Fault
 from voucherswitch.providers.contract.simulator.provider import ControlError, Exchange, Reply
 from voucherswitch.providers.contract.simulator.recon import ReconDay
-from voucherswitch.providers.contract.simulator.wire import JSON_TYPE, Request
+from voucherswitch.providers.contract.simulator.wires import JSON_TYPE, Request
 from voucherswitch.providers.contract.statements import RowType
 from voucherswitch.providers.flash.simulator import recon, vouchers
 from voucherswitch.providers.flash.simulator.answers import ACCOUNT, altered, encode, refused, succeeded

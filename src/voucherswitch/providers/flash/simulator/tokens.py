@@ -3,7 +3,7 @@
 from typing import Final
 
 from voucherswitch.providers.contract.simulator.provider import Reply
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.flash.simulator.answers import encode
 
 API_KEY: Final = "c2ltLWNsaWVudC1pZDpleGFtcGxlLWZsYXNoLXNlY3JldA=="

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from voucherswitch.message.codes import ReversalReason
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 
 CONTENT_TYPE: Final = b"application/json; charset=utf-8"
 

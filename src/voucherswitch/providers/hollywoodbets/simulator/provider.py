@@ -15,7 +15,7 @@ from voucherswitch.providers.contract.simulator.clock import business_day, sast
 from voucherswitch.providers.contract.simulator.faults import Fault
 from voucherswitch.providers.contract.simulator.provider import ControlError, Exchange, Reply
 from voucherswitch.providers.contract.simulator.recon import ReconDay
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.contract.statements import RowType
 from voucherswitch.providers.hollywoodbets.signing import authorization
 from voucherswitch.providers.hollywoodbets.simulator import answers, calls

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from voucherswitch.message.codes import ReversalReason
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 
 Reference = Annotated[str, Meta(pattern=r"^[!-~]{1,36}$")]
 AdviceId = Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{36}$")]

@@ -4,7 +4,7 @@ import hmac
 import re
 from typing import Final
 
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.lottostar.signing import canonical, signature
 
 KEY_ID: Final = "LSK-EXAMPLE"

@@ -14,7 +14,7 @@ from voucherswitch.providers.contract.simulator.check_digits import luhn
 from voucherswitch.providers.contract.simulator.faults import Fault
 from voucherswitch.providers.contract.simulator.provider import ControlError, Exchange, Reply
 from voucherswitch.providers.contract.simulator.recon import ReconDay
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.contract.statements import RowType
 from voucherswitch.providers.lottostar.simulator import answers, calls
 from voucherswitch.providers.lottostar.simulator.credentials import KEY_ID, Gate

@@ -74,7 +74,6 @@ class OttBooks(BookedProvider):
     @abstractmethod
     def rotate_key(self) -> str:
         """Change the key that every hash is made with; returns the new one."""
-        raise NotImplementedError
 
     # Issuing
 

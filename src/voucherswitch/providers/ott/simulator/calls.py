@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 
 API_USER: Final = "sim-api-user"
 API_PASSWORD: Final = "example-ott-password"  # noqa: S105 (invented, and only this simulator takes it)

@@ -12,7 +12,7 @@ from voucherswitch.providers.contract.simulator.booked import VALID_OUTLETS
 from voucherswitch.providers.contract.simulator.clock import sast
 from voucherswitch.providers.contract.simulator.faults import Fault
 from voucherswitch.providers.contract.simulator.provider import Exchange, Reply
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.ott.simulator import calls
 from voucherswitch.providers.ott.simulator.answers import (
     MALFORMED,

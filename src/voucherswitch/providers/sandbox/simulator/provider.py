@@ -10,7 +10,7 @@ from msgspec import Struct
 from voucherswitch.providers.contract.simulator.faults import Fault
 from voucherswitch.providers.contract.simulator.provider import ControlError, Exchange, Reply
 from voucherswitch.providers.contract.simulator.recon import ReconDay
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.sandbox.simulator import calls, movements, vouchers, world
 from voucherswitch.providers.sandbox.simulator.answers import altered, encode, refusal
 from voucherswitch.providers.sandbox.simulator.book import (

@@ -16,7 +16,7 @@ from voucherswitch.providers.contract.simulator.clock import business_day, month
 from voucherswitch.providers.contract.simulator.faults import Fault
 from voucherswitch.providers.contract.simulator.provider import ControlError, Exchange, Reply
 from voucherswitch.providers.contract.simulator.recon import ReconDay
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.contract.statements import RowType
 from voucherswitch.providers.stellr.simulator import answers
 from voucherswitch.providers.stellr.simulator.forms import CONTENT_TYPE, PATH, WIRE, Form, read_form

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 
 Place = Annotated[str, Meta(min_length=1, max_length=20)]
 

@@ -15,7 +15,7 @@ from voucherswitch.providers.contract.simulator.clock import sast
 from voucherswitch.providers.contract.simulator.faults import Fault
 from voucherswitch.providers.contract.simulator.provider import ControlError, Exchange, Reply
 from voucherswitch.providers.contract.simulator.recon import ReconDay
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 from voucherswitch.providers.contract.statements import RowType
 from voucherswitch.providers.supabets.simulator import answers, calls, vouchers
 from voucherswitch.providers.supabets.simulator.products import LISTED, PRODUCTS

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Meta, Struct, field
 
-from voucherswitch.providers.contract.simulator.wire import Request
+from voucherswitch.providers.contract.simulator.wires import Request
 
 CVS_PATH: Final = "/cvs-issuer/rest"
 POS_PATHS: Final = ("/wigroup-transactionengine/pos-providers", "/wigroup-transactionengine/pos-provider")
