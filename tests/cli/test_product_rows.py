@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from voucherswitch.cli import product_file
+from voucherswitch.catalogue.snapshot import EMPTY
 from voucherswitch.cli.errors import CommandError
+from voucherswitch.cli.product_file import read_products
 from voucherswitch.cli.product_rows import product_of
 
 GOOD: dict[str, str | None] = {"product_id": "P1", "receiver_id": "55555555", "name": "Protea", "amount": "75"}
@@ -56,16 +57,8 @@ def test_a_bad_cell_is_named(change: dict[str, str | None], reason: str) -> None
         ("", "lacks product_id, receiver_id, name"),
     ],
 )
-async def test_a_file_with_other_columns_is_refused(
-    header: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from voucherswitch.catalogue import snapshot, store
-
-    async def nothing(_: object) -> snapshot.Catalogue:
-        return snapshot.EMPTY
-
-    monkeypatch.setattr(store, "load", nothing)
+def test_a_file_with_other_columns_is_refused(header: str, reason: str, tmp_path: Path) -> None:
     file = tmp_path / "products.csv"
     file.write_text(header, encoding="utf-8")
     with pytest.raises(CommandError, match=reason):
-        await product_file.read_products(None, file)  # type: ignore[arg-type]  # the catalogue is not read from it
+        read_products(file, EMPTY)

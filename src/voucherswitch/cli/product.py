@@ -110,9 +110,10 @@ def import_file(
       GIFTANY,55555555,Protea Gift,,5,1000.00,TILL
       voucherswitch product import catalogue.csv --dry-run
     """
+    from voucherswitch.catalogue.store import load
     from voucherswitch.cli.product_file import read_products, store_products
 
-    found = with_database(lambda connection, _: read_products(connection, file))
+    found = read_products(file, with_database(lambda connection, _: load(connection)))
     for bad in found.bad[:_TOLD_MAX]:
         print(f"line {bad.line}: {bad.reason}")
     if len(found.bad) > _TOLD_MAX:

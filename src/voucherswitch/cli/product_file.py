@@ -55,15 +55,12 @@ class ProductFile:
     unrouted: Sequence[str]
 
 
-async def read_products(connection: "asyncpg.Connection", file: Path) -> ProductFile:
+def read_products(file: Path, catalogue: "Catalogue") -> ProductFile:
     """Check every line of a file against the catalogue.
 
     Raises:
         CommandError: it is no CSV file with our columns.
     """
-    from voucherswitch.catalogue.store import load
-
-    catalogue = await load(connection)
     try:
         with file.open(encoding="utf-8-sig", newline="") as text, _progress(f"Checking {file.name}") as progress:
             return _checked(_rows(file, csv.DictReader(text)), catalogue, progress)
