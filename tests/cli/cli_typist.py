@@ -31,8 +31,8 @@ LOADED = (
     "voucherswitch.providers.pool",
     "voucherswitch.providers.sandbox.simulator",
     "voucherswitch.providers.simulators",
-    "voucherswitch.saf.worker",
     "voucherswitch.switch.routing",
+    "voucherswitch.worker",
 )
 COMMAND_S_MAX = 60
 

@@ -37,7 +37,7 @@ def main(program: str) -> None:
 
         serve(settings, settings.database_url)
     else:
-        from voucherswitch.saf.worker import work
+        from voucherswitch.worker import work
 
         asyncio.run(work(settings, settings.database_url))
 

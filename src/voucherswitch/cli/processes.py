@@ -85,7 +85,7 @@ def worker() -> None:
     """
     import uvloop
 
-    from voucherswitch.saf.worker import work
+    from voucherswitch.worker import work
 
     settings = _start_process()
     uvloop.run(work(settings, running_database(settings)))

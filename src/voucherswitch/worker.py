@@ -1,0 +1,105 @@
+"""The worker process: what has to happen without anybody asking for it. Several may run.
+
+Each duty runs until it is told to stop: the sender delivers advices, the chores keep the journal in order.
+"""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeAlias
+
+import structlog
+
+from voucherswitch.config.limits import LEG_PARTITION_DAYS, PARTITION_CHECK_S
+from voucherswitch.config.settings import Settings
+from voucherswitch.journal.batcher import DATABASE_TROUBLE
+from voucherswitch.journal.statements import SQL
+from voucherswitch.process import Parts, opened
+from voucherswitch.saf.lanes import Lanes
+from voucherswitch.saf.policy import Backoff
+from voucherswitch.saf.sender import Sender, SenderLimits
+
+log = structlog.get_logger(__name__)
+
+Duty: TypeAlias = Callable[[Parts, asyncio.Event], Coroutine[Any, Any, None]]  # returns soon after the event is set
+
+
+async def work(settings: Settings, url: str) -> None:
+    """Work until SIGTERM or SIGINT, then finish what is under way and return."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with opened(settings, url, application="worker") as parts:
+        await _note_faults(parts)
+        parts.catalogue.on_change(lambda _: _note_faults(parts))
+        duties = [asyncio.create_task(duty(parts, stopping), name=duty.__name__) for duty in DUTIES]
+        stopped = asyncio.create_task(stopping.wait(), name="stop signal")
+        log.info("worker ready")
+        # A duty that ends by itself has failed: then all stop, and whoever started the process starts it again.
+        await asyncio.wait({*duties, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.set()
+        async with asyncio.timeout(settings.drain_s):
+            await asyncio.gather(*duties)
+
+
+async def deliver_advices(parts: Parts, stopping: asyncio.Event) -> None:
+    """Store-and-forward, until the stop; then what is under way is finished and the lanes are given back."""
+    sender = make_sender(parts)
+    sending = asyncio.create_task(sender.run(), name="sender")
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait({sending, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    sender.stop()
+    await sending
+
+
+def make_sender(parts: Parts) -> Sender:
+    """The sender with its limits from the settings."""
+    settings = parts.settings
+    limits = SenderLimits(
+        parallel_max=settings.saf_parallel_max,
+        poll_ms=settings.saf_poll_ms,
+        backoff=Backoff.of(settings),
+    )
+    lanes = Lanes(parts.pool, settings.lane_lease_s)
+    return Sender(parts.journal, parts.providers, parts.catalogue, lanes, limits)
+
+
+async def keep_partitions(parts: Parts, stopping: asyncio.Event) -> None:
+    """Make tomorrow's partition of the trace long before midnight."""
+
+    async def make() -> None:
+        await parts.pool.execute("SELECT make_leg_partitions($1)", LEG_PARTITION_DAYS)
+
+    await every(PARTITION_CHECK_S, make, stopping)
+
+
+async def every(seconds: float, chore: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:
+    """Do a chore now and then again after each pause; trouble with the database waits for the next time."""
+    while not stopping.is_set():
+        try:
+            await chore()
+        except DATABASE_TROUBLE as error:
+            log.warning("chore not done; tried again later", chore=chore.__qualname__, reason=_reason(error))
+        try:
+            async with asyncio.timeout(seconds):
+                await stopping.wait()
+        except TimeoutError:
+            pass
+
+
+async def _note_faults(parts: Parts) -> None:
+    """Tell operators which providers cannot be used; the connectors of the newest settings were built just before."""
+    faults = parts.providers.faults
+    try:
+        await parts.pool.execute(SQL["note_provider_faults"], list(faults), list(faults.values()))
+    except DATABASE_TROUBLE as error:
+        log.warning("provider faults not noted", reason=_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+DUTIES: tuple[Duty, ...] = (deliver_advices, keep_partitions)
