@@ -14,6 +14,7 @@ from voucherswitch.config.settings import Settings
 from voucherswitch.journal.database import DatabaseError, connect
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import pending
+from voucherswitch.journal.presence import Presence, Worker, this_process
 from voucherswitch.providers.pool import ProviderPool
 from voucherswitch.security.vault import Vault, VaultError, load_vault
 
@@ -22,6 +23,7 @@ class Parts(Struct, frozen=True):
     """The open parts of a process."""
 
     settings: Settings
+    worker: Worker
     pool: asyncpg.Pool
     vault: Vault
     journal: Journal
@@ -59,6 +61,8 @@ async def open_vault(settings: Settings, connection: Connection) -> Vault:
 async def opened(settings: Settings, url: str, *, application: str) -> AsyncIterator[Parts]:
     """Open everything a process needs; on the way out, write what is queued and close it.
 
+    The process counts as living from here to the end: whoever is named by `application` calls providers.
+
     Raises:
         DatabaseError, VaultError: one line that says what cannot be used.
     """
@@ -69,14 +73,24 @@ async def opened(settings: Settings, url: str, *, application: str) -> AsyncIter
         async with pool.acquire() as connection:
             vault = await open_vault(settings, connection)
         await pool.execute("SELECT make_leg_partitions($1)", LEG_PARTITION_DAYS)
-        journal = Journal(pool, vault, batch_max=settings.journal_batch_max, queue_max=settings.journal_queue_max)
+        worker = this_process(application)
+        journal = Journal(
+            pool,
+            vault,
+            worker.worker_id,
+            batch_max=settings.journal_batch_max,
+            queue_max=settings.journal_queue_max,
+        )
+        presence = Presence(pool, worker, settings.worker_lease_s, journal.end_forgotten_calls)
         catalogue = LiveCatalogue(pool, settings.catalogue_poll_ms)
         providers = ProviderPool(vault, settings.provider_in_flight_max)
         catalogue.on_change(providers.refresh)
         await catalogue.start()
+        await presence.register()
         try:
             yield Parts(
                 settings=settings,
+                worker=worker,
                 pool=pool,
                 vault=vault,
                 journal=journal,
@@ -86,6 +100,7 @@ async def opened(settings: Settings, url: str, *, application: str) -> AsyncIter
         finally:
             await catalogue.stop()
             await journal.drain()
+            await presence.release()
             await providers.close()
     finally:
         await pool.close()

@@ -62,7 +62,7 @@ def make_sender(parts: Parts) -> Sender:
         poll_ms=settings.saf_poll_ms,
         backoff=Backoff.of(settings),
     )
-    lanes = Lanes(parts.pool, settings.lane_lease_s)
+    lanes = Lanes(parts.pool, parts.worker, settings.lane_lease_s)
     return Sender(parts.journal, parts.providers, parts.catalogue, lanes, limits)
 
 

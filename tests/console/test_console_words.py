@@ -50,6 +50,7 @@ def said(transaction: Transaction, *advices: Advice, legs: tuple[Leg, ...] = ())
             "karoo was asked and has 40 s left to answer, until 2026-11-23 12:00:40.000 UTC.",
         ),
         (a_transaction(State.PENDING, call_until=NOW), "nobody recorded an outcome"),
+        (a_transaction(State.PENDING, call_until=NOW, worker_lives=True), "the process that asked lives"),
         (a_transaction(State.PENDING), "It may have been processed."),
         (a_transaction(State.APPROVED), "Corner Shop has neither confirmed nor reversed it"),
         (a_transaction(State.DECLINED), "nothing was processed and no money moved"),

@@ -43,7 +43,6 @@ async def test_a_sale_whose_outcome_cannot_be_recorded_is_unknown_never_not_proc
     await eventually(recovered, "a sale after the database came back", within_s=30)
     state = await switch.pool.fetchval("SELECT state FROM transaction WHERE request_id = $1::text::uuid", request["id"])
     assert state == State.PENDING, "open, and so listed as unresolved"
-    await switch.pool.execute("UPDATE transaction SET call_until = now() WHERE state = 1")
     retried = await switch.client.post(f"/vouchers/{request['id']}/retry", request)
     assert retried.status == 201
     voucher = await switch.simulator.voucher(reference=request["id"])

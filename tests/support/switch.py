@@ -42,6 +42,7 @@ SETTINGS: Final = {
     "SAF_BACKOFF_MAX_MS": "500",
     "SAF_POLL_MS": "20",
     "LANE_LEASE_S": "5",
+    "WORKER_LEASE_S": "5",
 }
 # What no worker and no sender may ever log: an answer 500, and late work that failed.
 _UNEXPECTED: Final = re.compile(r"unexpected error|work after the answer failed|Traceback \(most recent call last\)")

@@ -81,7 +81,7 @@ def open_meaning(record: RecordReport | OpenRecord) -> Meaning:
     answered = f"was answered {record.answered_status}" if record.answered_status else "has had no answer"
     if record.call_running and record.call_until is not None:
         text = f"In work: {provider} is being asked, its answer may come until {when(record.call_until)}"
-        after = "If nothing is on record by then, the process that asked has ended."
+        after = "The process that asks lives, and writes what comes of it; if it dies, the record is free for others."
         return Meaning(f"{text}; the originator {answered}. Unresolved so far.", unresolved=True, next=after)
     if record.state is State.PENDING:
         why = f"{provider} was about to be asked and no answer is on record: the process that asked has ended"

@@ -55,6 +55,11 @@ WAIT_PAUSE_MAX_S: Final = 0.25
 # What the answer may still take after the provider's call has used up its share of the deadline.
 CLOSE_RESERVE_S: Final = 0.25
 
+# A call is over by its deadline; its end is written within this time, or it is written without an outcome.
+CALL_END_SPARE_S: Final = 20.0
+# ... so many of them with one renewal of the lease: what an outage left open is ended over several.
+FORGOTTEN_CALLS_MAX: Final = 1_000
+
 # Routes tried for one request: more than a handful only spends the originator's deadline.
 ROUTES_MAX: Final = 5
 
@@ -76,6 +81,9 @@ SAF_IDLE_POLL_MAX_MS: Final = 250
 
 # How long a request waits for the advices that must reach the provider before it.
 EXPRESS_WAIT_S: Final = 10.0
+
+# The row of a worker that died is of no use once its lease has run out; so much later it is forgotten.
+WORKER_FORGOTTEN_S: Final = 600
 
 # Password checks at once in one process: each takes 64 MiB and tens of milliseconds of a core.
 PASSWORD_CHECKS_MAX: Final = 2

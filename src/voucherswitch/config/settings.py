@@ -180,6 +180,9 @@ class Settings(BaseSettings):
     )
     saf_backoff_max_ms: Whole = _whole(60_000, 1, 86_400_000, "Longest wait between two repeats of an advice.")
     saf_poll_ms: Whole = _whole(100, 1, 60_000, "How often an idle sender looks for advices that are due.")
+    worker_lease_s: Whole = _whole(
+        10, 2, 300, "A process that gives no sign of life for so long counts as dead: others resolve what it left open."
+    )
     lane_lease_s: Whole = _whole(10, 1, 300, "A lane whose sender died is taken over after this time.")
     drain_s: Whole = _whole(60, 1, 3_600, "At a stop, requests in work get this long to end.")
 

@@ -25,8 +25,11 @@ GENERATIONS_MAX: Final = 50
 RELATED_MAX: Final = 50
 UNRESOLVED_MAX: Final = 10_000
 
-# Nobody is working on it and nobody knows: money at risk. PENDING counts once the provider's call must be over.
-UNRESOLVED: Final = "t.state IN (1, 4) AND (t.state = 4 OR t.call_until IS NULL OR t.call_until <= now())"
+# A call counts as running past its deadline while its worker lives, which may have its answer to write.
+_RUNNING: Final = "(t.call_until > now() OR (t.call_until IS NOT NULL AND worker_lives(t.worker_id)))"
+
+# Nobody is working on it and nobody knows: money at risk. PENDING counts once the provider's call is over.
+UNRESOLVED: Final = f"t.state IN (1, 4) AND (t.state = 4 OR t.call_until IS NULL OR NOT {_RUNNING})"
 
 _LAST_HOUR: Final = """
 SELECT date_trunc('minute', opened_at) AS minute, provider_id, grouping(provider_id) = 0 AS by_provider, state,
@@ -116,7 +119,8 @@ SELECT t.request_id, t.generation, t.reference, t.kind, t.state, t.has_request, 
        o.name AS originator_name, t.single, t.receiver_id, r.name AS receiver_name, r.settlement_name, t.product_id,
        p.name AS product_name, t.provider_id, t.provider_product, t.amount_cents, t.currency, t.approved_cents,
        t.balance_cents, t.voucher_serial, v.state AS voucher_state, t.provider_ref, t.refs, t.error, t.alert,
-       t.answered_status, t.redemption_id, t.confirmation_id, t.reversal_id, t.opened_at, t.call_until, t.changed_at
+       t.answered_status, t.redemption_id, t.confirmation_id, t.reversal_id, t.opened_at, t.call_until,
+       worker_lives(t.worker_id) AS worker_lives, t.changed_at
   FROM transaction AS t
   LEFT JOIN originator AS o ON o.originator_id = t.originator_id
   LEFT JOIN voucher_provider AS r ON r.receiver_id = t.receiver_id

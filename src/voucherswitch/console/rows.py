@@ -130,6 +130,7 @@ class Transaction(Struct):
     reversal_id: UUID | None
     opened_at: datetime
     call_until: datetime | None
+    worker_lives: bool
     changed_at: datetime
 
 

@@ -113,6 +113,11 @@ def _state(t: Transaction, advices: Sequence[Advice], now: datetime) -> list[str
         case State.PENDING if t.call_until is not None and t.call_until > now:
             left = duration_text(t.call_until - now)
             return [f"{provider} was asked and has {left} left to answer, until {utc(t.call_until)}."]
+        case State.PENDING if t.call_until is not None and t.worker_lives:
+            return [
+                f"{provider} was asked and its time is over; the process that asked lives and has not written yet what "
+                "came of it."
+            ]
         case State.PENDING:
             return [
                 f"{provider} was asked, the call is over, and nobody recorded an outcome: the process that made it has "

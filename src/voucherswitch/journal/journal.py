@@ -16,7 +16,8 @@ import structlog
 
 from voucherswitch.journal import rows
 from voucherswitch.journal import statements as sql
-from voucherswitch.journal.batcher import Batcher, JournalError
+from voucherswitch.journal.batcher import Batcher, JournalError, JournalUnavailableError
+from voucherswitch.journal.presence import Calls
 from voucherswitch.journal.records import (
     AcceptedAdvice,
     Advising,
@@ -44,9 +45,10 @@ REQUEST, ANSWER = b"request", b"answer"  # names of the sealed columns, part of 
 class Journal:
     """The durable memory of one process."""
 
-    def __init__(self, pool: asyncpg.Pool, vault: Vault, *, batch_max: int, queue_max: int) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: Vault, worker_id: int, *, batch_max: int, queue_max: int) -> None:
         self.pool = pool
         self.vault = vault
+        self._calls = Calls(worker_id)
 
         def batcher(statement: Statement, flushes_max: int = 1) -> Batcher:
             return Batcher(pool, statement, batch_max=batch_max, queue_max=queue_max, flushes_max=flushes_max)
@@ -83,13 +85,26 @@ class Journal:
         """
         token = secrets.randbits(63)
         request_id = opening.request_id
+        try:
+            entry = await self._open(opening, token)
+        except JournalUnavailableError:
+            # It may be durable all the same, and then it bears our name: its end is ours to write.
+            self._calls.began(request_id, opening.generation, opening.call_ms)
+            raise
+        if entry is not None:
+            self._calls.began(request_id, opening.generation, opening.call_ms)
+        return entry
+
+    async def _open(self, opening: Opening, token: int) -> Entry | None:
+        request_id = opening.request_id
         sealed = self._seal(request_id, opening.generation, REQUEST, opening.request)
         if opening.kind is Kind.PROVISION:
             records = await self._open_transactions.send(
                 request_id,
                 (request_id, opening.originator_id, opening.single, opening.receiver_id, opening.product_id,
                  opening.provider_id, opening.provider_product, opening.store.merchant_id, opening.store.terminal_id,
-                 opening.store.operator_id, opening.amount_cents, opening.currency, sealed, token, opening.call_ms),
+                 opening.store.operator_id, opening.amount_cents, opening.currency, sealed, token, opening.call_ms,
+                 self._calls.worker_id),
             )  # fmt: skip
         else:
             records = await self._open_movement(opening, sealed, token)
@@ -109,7 +124,7 @@ class Journal:
                  opening.receiver_id, opening.provider_id, opening.provider_product, opening.store.merchant_id,
                  opening.store.terminal_id, opening.store.operator_id, opening.amount_cents, opening.currency,
                  opening.fingerprint, sealed, token, opening.call_ms, opening.redemption_id,
-                 opening.redemption_generation, opening.voucher_states),
+                 opening.redemption_generation, opening.voucher_states, self._calls.worker_id),
             )  # fmt: skip
         except asyncpg.UniqueViolationError:
             return ()
@@ -136,25 +151,51 @@ class Journal:
             closing.voucher_serial, closing.provider_ref, None if closing.refs is None else _json(closing.refs),
             answer, None if closing.error is None else _kept(closing.error), closing.alert, closing.answered_status,
             closing.call_ended, closing.voucher.action, closing.voucher.to, None if owed is None else owed.advice_id,
+            self._calls.worker_id,
         )  # fmt: skip
         owed_rows = [] if owed is None else [rows.owed_row(entry, owed)]
-        if await self._close.send(key, values, (owed_rows, rows.leg_rows(key, entry.generation, legs))):
-            return True
-        # A reversal that was committed while the statement ran is hidden from its second part. Once more, so that the
-        # late answer is kept and the reversal that waits for this call may go.
-        return bool(await self._close.send(key, values, (owed_rows, [])))
+        with self._calls.ending(key, entry.generation, over=closing.call_ended):
+            if await self._close.send(key, values, (owed_rows, rows.leg_rows(key, entry.generation, legs))):
+                return True
+            # A reversal that was committed while the statement ran is hidden from its second part. Once more, so that
+            # the late answer is kept and the reversal that waits for this call may go.
+            return bool(await self._close.send(key, values, (owed_rows, [])))
 
     async def claim_call(self, record: Record, call_ms: int) -> bool:
         """Take the right to ask the provider again about an UNKNOWN record. False: somebody else is asking."""
-        return bool(await self._claim_calls.send(record.request_id, (record.request_id, record.generation, call_ms)))
+        key, generation = record.request_id, record.generation
+        if self._calls.under_way(key, generation):
+            return False
+        self._calls.began(key, generation, call_ms)
+        if await self._claim_calls.send(key, (key, generation, call_ms, self._calls.worker_id)):
+            return True
+        # A lost connection may have hidden our own success: nobody else claims in our name.
+        now = await self.read(key)
+        ours = now is not None and (now.generation, now.worker_id) == (generation, self._calls.worker_id)
+        if ours and now is not None and now.call_running:
+            return True
+        self._calls.ended(key, generation)
+        return False
 
     async def end_call(
         self, entry: Entry, alert: str | None, legs: list[Leg], refs: dict[str, str] | None = None
     ) -> None:
         """Give that right back when the answer decided nothing; keep the trace, and what it takes to ask again."""
         key = entry.request_id
-        values = (key, entry.generation, alert, _json(refs) if refs else None)
-        await self._end_calls.send(key, values, (rows.leg_rows(key, entry.generation, legs),))
+        values = (key, entry.generation, alert, _json(refs) if refs else None, self._calls.worker_id)
+        with self._calls.ending(key, entry.generation):
+            await self._end_calls.send(key, values, (rows.leg_rows(key, entry.generation, legs),))
+
+    async def end_forgotten_calls(self) -> None:
+        """End the calls that are over and whose end could not be written: nobody else may."""
+
+        async def end(key: UUID, generation: int) -> None:
+            values = (key, generation, None, None, self._calls.worker_id)
+            if await self._end_calls.send(key, values, ([],)):
+                log.error("call ended without an outcome", request_id=str(key))
+            self._calls.ended(key, generation)
+
+        await asyncio.gather(*(end(key, generation) for key, generation in self._calls.forgotten()))
 
     async def record_legs(self, request_id: UUID, generation: int, legs: list[Leg]) -> None:
         """Keep the trace of a message that changes no record; one that cannot be written changes no answer."""

@@ -52,6 +52,7 @@ class Record(Struct, kw_only=True):
     age_ms: int
     settled_ms: int
     changed_at: datetime
+    worker_id: int | None
     call_running: bool
     confirmed_by_switch: bool
     confirmation_unsent: bool

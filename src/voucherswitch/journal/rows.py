@@ -106,6 +106,7 @@ def record(row: asyncpg.Record) -> Record:
         age_ms=row["age_ms"],
         settled_ms=row["settled_ms"],
         changed_at=row["changed_at"],
+        worker_id=row["worker_id"],
         call_running=bool(row["call_running"]),
         confirmed_by_switch=bool(row["by_switch"]),
         confirmation_unsent=bool(row["unsent"]),

@@ -34,8 +34,8 @@ def load(file: str) -> dict[str, str]:
 
 SQL: Final[dict[str, str]] = {
     name: body
-    for file in ("transactions.sql", "advices.sql", "vouchers.sql", "saf.sql", "catalogue.sql", "reports.sql")
-    for name, body in load(file).items()
+    for file in ("transactions", "advices", "vouchers", "saf", "workers", "catalogue", "reports")
+    for name, body in load(f"{file}.sql").items()
 }
 
 LEG: Final = 13  # columns of a leg
@@ -46,12 +46,12 @@ def _statement(name: str, columns: int, *groups: int) -> Statement:
     return Statement(name=name, sql=SQL[name], columns=columns, groups=groups)
 
 
-OPEN_TRANSACTIONS: Final = _statement("open_transactions", 15)
-OPEN_MOVEMENTS: Final = _statement("open_movements", 20)
+OPEN_TRANSACTIONS: Final = _statement("open_transactions", 16)
+OPEN_MOVEMENTS: Final = _statement("open_movements", 21)
 REROUTE_TRANSACTIONS: Final = _statement("reroute_transactions", 4)
-CLOSE_TRANSACTIONS: Final = _statement("close_transactions", 18, OWED, LEG)
-CLAIM_CALLS: Final = _statement("claim_calls", 3)
-END_CALLS: Final = _statement("end_calls", 4, LEG)
+CLOSE_TRANSACTIONS: Final = _statement("close_transactions", 19, OWED, LEG)
+CLAIM_CALLS: Final = _statement("claim_calls", 4)
+END_CALLS: Final = _statement("end_calls", 5, LEG)
 RECORD_LEGS: Final = _statement("record_legs", 1, LEG)
 RECORD_REFUSALS: Final = _statement("record_refusals", 5, LEG)
 READ_RECORDS: Final = _statement("read_records", 1)

@@ -4,17 +4,15 @@ A lease is renewed long before it runs out. Its token grows with every take-over
 whose lease has run out can start nothing more, whatever it believes.
 """
 
-import os
-import socket
 import time
 from collections import defaultdict
-from uuid import uuid4
 
 import asyncpg
 import structlog
 
 from voucherswitch.config.limits import LANES_PER_PROVIDER
 from voucherswitch.journal.batcher import DATABASE_TROUBLE
+from voucherswitch.journal.presence import Worker
 from voucherswitch.journal.statements import SQL
 
 log = structlog.get_logger(__name__)
@@ -23,10 +21,11 @@ log = structlog.get_logger(__name__)
 class Lanes:
     """The lanes of one worker."""
 
-    def __init__(self, pool: asyncpg.Pool, lease_s: int) -> None:
+    def __init__(self, pool: asyncpg.Pool, worker: Worker, lease_s: int) -> None:
         self._pool = pool
+        self._worker = worker
         self._lease_s = lease_s
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._holder = worker.name
         self._tokens: dict[str, dict[int, int]] = {}  # provider -> lane -> token
         self._valid_until_s = 0.0
 
@@ -50,7 +49,7 @@ class Lanes:
         try:
             async with self._pool.acquire() as connection:
                 await connection.execute(SQL["make_lanes"], LANES_PER_PROVIDER)
-                workers = await connection.fetchval(SQL["count_workers"], self._holder, self._lease_s)
+                workers = await connection.fetchval(SQL["count_workers"], self._worker.worker_id)
                 share = -(-LANES_PER_PROVIDER * max(1, providers) // workers)
                 rows = await connection.fetch(SQL["lease_lanes"], self._holder, self._lease_s, share)
         except DATABASE_TROUBLE as error:

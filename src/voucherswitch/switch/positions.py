@@ -27,7 +27,7 @@ def position(record: Record | None) -> Position:
             return Position.CONFIRMED
         return Position.CONFIRMED_UNSENT if record.confirmation_unsent else Position.CONFIRMED_BY_SWITCH
     if record.state is State.PENDING:
-        # A call is bounded by its deadline: past it nobody is asking any more, whatever became of the worker.
+        # Whose worker is dead, and past its deadline: nobody is asking any more. Never by age alone (decision 0016).
         return Position.PENDING if record.call_running else Position.UNKNOWN
     return _PLAIN[record.state]
 

@@ -11,7 +11,7 @@ from voucherswitch.message.codes import ZAR, ErrorType
 from voucherswitch.message.orders import ProvisionOrder
 from voucherswitch.message.outcomes import Approved, Declined, NotSent, Outcome, OutcomeUnknown
 from voucherswitch.message.refusals import RecordedRefusal, Refusal, Refused
-from voucherswitch.message.states import Kind
+from voucherswitch.message.states import Kind, State
 from voucherswitch.providers.contract.connector import Call, Connector
 from voucherswitch.switch.clock import left_ms
 from voucherswitch.switch.deadlines import Deadlines, deadlines
@@ -58,8 +58,11 @@ async def _retry(request: Provision, same: SameRequest, exchange: Exchange, deps
     if isinstance(verdict, Move) or record is None:
         return await provision(request, exchange, deps)  # T1
     if verdict is Answer.WAIT:
-        record = await wait_decided(deps.journal, request.request_id, limits.answer, while_unknown=False)
-        return await _repeat(deps, record, exchange)
+        waited = await wait_decided(deps.journal, request.request_id, limits.answer, while_unknown=False)
+        # Still open and nobody asks: the worker died over the call that was waited for.
+        if waited is None or waited.state is not State.PENDING or waited.call_running:
+            return await _repeat(deps, waited, exchange)
+        return await _ask_again(request, waited, exchange, deps, limits)
     if verdict is Answer.REPEAT:
         return await _repeat(deps, record, exchange)
     return await _ask_again(request, record, exchange, deps, limits)

@@ -33,7 +33,8 @@ SELECT t.request_id
 SELECT t.request_id, t.generation, t.reference, t.kind, t.state, t.has_request, t.originator_id, t.single, t.receiver_id,
        t.product_id, t.provider_id, t.provider_product, t.amount_cents, t.currency, t.approved_cents, t.balance_cents,
        t.voucher_serial, t.provider_ref, t.error, t.alert, t.answered_status, t.redemption_id, t.confirmation_id,
-       t.reversal_id, t.opened_at, t.changed_at, t.call_until, t.call_until > clock_timestamp() AS call_running,
+       t.reversal_id, t.opened_at, t.changed_at, t.call_until,
+       t.call_until > clock_timestamp() OR (t.call_until IS NOT NULL AND worker_lives(t.worker_id)) AS call_running,
        v.state AS voucher_state
   FROM transaction AS t
   LEFT JOIN voucher AS v
@@ -71,8 +72,10 @@ SELECT request_id, originator_id, kind, operation, refused_at, error
 -- report_open_records --
 -- Requests that nobody knows the outcome of, the oldest first. While a call may be running the outcome may still come.
 SELECT request_id, generation, reference, kind, state, originator_id, provider_id, provider_product, amount_cents,
-       answered_status, alert, opened_at, call_until, coalesce(call_until > clock_timestamp(), false) AS call_running
-  FROM transaction
+       answered_status, alert, opened_at, call_until,
+       coalesce(t.call_until > clock_timestamp() OR (t.call_until IS NOT NULL AND worker_lives(t.worker_id)), false)
+           AS call_running
+  FROM transaction AS t
  WHERE state IN (1, 4)
  ORDER BY opened_at
  LIMIT $1;

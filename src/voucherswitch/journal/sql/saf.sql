@@ -40,22 +40,7 @@ SELECT provider_id, lane, token FROM mine UNION ALL SELECT provider_id, lane, to
 
 -- release_lanes --
 -- Give all lanes back at once when a worker stops, so that nobody waits for the lease to run out.
-WITH me AS (
-    DELETE FROM worker WHERE holder = $1
-)
 UPDATE lane SET expires_at = '-infinity', holder = NULL WHERE holder = $1;
-
--- count_workers --
--- Say that this worker lives, and count those that do: what a fair share is computed from. The dead are forgotten.
-WITH me AS (
-    INSERT INTO worker (holder) VALUES ($1)
-    ON CONFLICT (holder) DO UPDATE SET seen_at = clock_timestamp()
-), gone AS (
-    DELETE FROM worker WHERE seen_at < clock_timestamp() - 10 * $2::integer * interval '1 second' AND holder <> $1
-)
-SELECT 1 + count(*)
-  FROM worker
- WHERE holder <> $1 AND seen_at > clock_timestamp() - $2::integer * interval '1 second';
 
 -- due_advices --
 -- The head window of this worker's lanes of one provider, oldest first: what may be sent now.

@@ -3,16 +3,16 @@
 -- A key that does not come back is taken: read the record and answer by its state.
 INSERT INTO transaction (request_id, kind, state, originator_id, single, receiver_id, product_id, provider_id,
                          provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, request,
-                         opening, call_until)
+                         opening, call_until, worker_id)
 SELECT request_id, 1, 1, originator_id, single, receiver_id, product_id, provider_id,
        provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, request, opening,
-       clock_timestamp() + call_ms * interval '1 millisecond'
+       clock_timestamp() + call_ms * interval '1 millisecond', worker_id
   FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::text[],
               $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bytea[],
-              $14::bigint[], $15::integer[])
+              $14::bigint[], $15::integer[], $16::bigint[])
        AS d (request_id, originator_id, single, receiver_id, product_id, provider_id,
              provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, request, opening,
-             call_ms)
+             call_ms, worker_id)
 ON CONFLICT (request_id, generation) DO NOTHING
 RETURNING request_id, reference;
 
@@ -24,10 +24,11 @@ WITH d AS (
     SELECT *
       FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::boolean[], $6::text[], $7::text[],
                   $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::bytea[],
-                  $15::bytea[], $16::bigint[], $17::integer[], $18::uuid[], $19::smallint[], $20::integer[])
+                  $15::bytea[], $16::bigint[], $17::integer[], $18::uuid[], $19::smallint[], $20::integer[],
+                  $21::bigint[])
            AS d (request_id, generation, kind, originator_id, single, receiver_id, provider_id,
                  provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, fingerprint, request,
-                 opening, call_ms, redemption_id, redemption_generation, voucher_states)
+                 opening, call_ms, redemption_id, redemption_generation, voucher_states, worker_id)
 ), claimed AS (
     UPDATE voucher AS v
        SET open_id = d.request_id, open_generation = d.generation, changed_at = clock_timestamp()
@@ -43,10 +44,10 @@ WITH d AS (
 )
 INSERT INTO transaction (request_id, generation, kind, state, originator_id, single, receiver_id, provider_id,
                          provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency,
-                         fingerprint, request, opening, call_until, redemption_id, redemption_generation)
+                         fingerprint, request, opening, call_until, redemption_id, redemption_generation, worker_id)
 SELECT request_id, generation, kind, 1, originator_id, single, receiver_id, provider_id,
        provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, fingerprint, request, opening,
-       clock_timestamp() + call_ms * interval '1 millisecond', redemption_id, redemption_generation
+       clock_timestamp() + call_ms * interval '1 millisecond', redemption_id, redemption_generation, worker_id
   FROM d JOIN claimed USING (request_id)
 RETURNING request_id, reference;
 
@@ -63,15 +64,17 @@ RETURNING t.request_id;
 -- close_transactions --
 -- Record what a provider's answer made of a request, with the voucher's new state, the advice it owes and its trace.
 -- A key that does not come back was decided by somebody else: re-read it, never force. Its late answer and what was
--- exchanged with the provider are kept all the same (the originator hears another answer, with a leg of its own), and a reversal that waited for the call to end may go now (X3).
+-- exchanged with the provider are kept all the same (the originator hears another answer, with a leg of its own), and a
+-- reversal that waited for the call to end may go now (X3). Only the call of the worker that writes is over by it: one
+-- that was taken for dead meanwhile must not end the call of the worker that asks now.
 WITH d AS (
     SELECT *
       FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::smallint[], $5::bigint[], $6::bigint[], $7::bytea[],
                   $8::text[], $9::text[], $10::jsonb[], $11::bytea[], $12::jsonb[], $13::text[], $14::smallint[],
-                  $15::boolean[], $16::smallint[], $17::smallint[], $18::uuid[])
+                  $15::boolean[], $16::smallint[], $17::smallint[], $18::uuid[], $19::bigint[])
            AS d (request_id, generation, from_states, to_state, approved_cents, balance_cents, fingerprint,
                  voucher_serial, provider_ref, refs, answer, error, alert, answered_status,
-                 call_ended, voucher_action, voucher_to, advice_id)
+                 call_ended, voucher_action, voucher_to, advice_id, worker_id)
 ), closed AS (
     UPDATE transaction AS t
        SET state = d.to_state,
@@ -87,16 +90,17 @@ WITH d AS (
            answered_status = coalesce(d.answered_status, t.answered_status),
            confirmation_id = CASE WHEN d.to_state = 5 THEN d.advice_id ELSE t.confirmation_id END,
            reversal_id = CASE WHEN d.to_state = 6 THEN d.advice_id ELSE t.reversal_id END,
-           call_until = CASE WHEN d.call_ended THEN NULL ELSE t.call_until END,
-           call_ended_at = CASE WHEN d.call_ended THEN clock_timestamp() ELSE t.call_ended_at END,
+           call_until = CASE WHEN d.call_ended AND t.worker_id = d.worker_id THEN NULL ELSE t.call_until END,
+           call_ended_at = CASE WHEN d.call_ended AND t.worker_id = d.worker_id THEN clock_timestamp()
+                                ELSE t.call_ended_at END,
            changed_at = clock_timestamp()
       FROM d
      WHERE t.request_id = d.request_id AND t.generation = d.generation AND (d.from_states >> t.state) & 1 = 1
     RETURNING t.request_id, t.generation, t.kind, t.receiver_id, t.fingerprint, t.originator_id
 ), overtaken AS (
     UPDATE transaction AS t
-       SET call_until = NULL,
-           call_ended_at = clock_timestamp(),
+       SET call_until = CASE WHEN t.worker_id = d.worker_id THEN NULL ELSE t.call_until END,
+           call_ended_at = CASE WHEN t.worker_id = d.worker_id THEN clock_timestamp() ELSE t.call_ended_at END,
            approved_cents = coalesce(d.approved_cents, t.approved_cents),
            fingerprint = coalesce(d.fingerprint, t.fingerprint),
            voucher_serial = coalesce(d.voucher_serial, t.voucher_serial),
@@ -107,12 +111,13 @@ WITH d AS (
      WHERE d.call_ended
        AND t.request_id = d.request_id AND t.generation = d.generation
        AND t.state = 6 AND t.has_request AND (d.from_states >> t.state) & 1 = 0
-    RETURNING t.request_id, t.generation
+    RETURNING t.request_id, t.generation, t.worker_id = d.worker_id AS ended
 ), released AS (
     UPDATE advice AS a
        SET not_before = NULL, next_attempt_at = clock_timestamp()
       FROM overtaken AS o
-     WHERE a.request_id = o.request_id AND a.generation = o.generation AND a.state = 1 AND a.not_before IS NOT NULL
+     WHERE o.ended AND a.request_id = o.request_id AND a.generation = o.generation
+       AND a.state = 1 AND a.not_before IS NOT NULL
 ), bound AS (
     INSERT INTO voucher AS v (fingerprint, receiver_id, state, provision_id)
     SELECT c.fingerprint, c.receiver_id, 1, c.request_id
@@ -147,17 +152,17 @@ WITH d AS (
            o.provider_id, o.lane, c.fingerprint, o.reason, clock_timestamp() + o.delay_ms * interval '1 millisecond',
            CASE WHEN o.state = 1 THEN NULL ELSE clock_timestamp() END
       FROM closed AS c
-      JOIN unnest($19::uuid[], $20::smallint[], $21::uuid[], $22::smallint[], $23::smallint[], $24::text[],
-                  $25::smallint[], $26::text[], $27::integer[])
+      JOIN unnest($20::uuid[], $21::smallint[], $22::uuid[], $23::smallint[], $24::smallint[], $25::text[],
+                  $26::smallint[], $27::text[], $28::integer[])
            AS o (request_id, generation, advice_id, kind, state, provider_id, lane, reason, delay_ms)
      USING (request_id, generation)
 ), traced AS (
     INSERT INTO leg (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
                      outcome, status, request, response, error)
     SELECT *
-      FROM unnest($28::uuid[], $29::smallint[], $30::uuid[], $31::smallint[], $32::text[], $33::text[],
-                  $34::timestamptz[], $35::integer[], $36::smallint[], $37::smallint[], $38::text[], $39::text[],
-                  $40::text[])
+      FROM unnest($29::uuid[], $30::smallint[], $31::uuid[], $32::smallint[], $33::text[], $34::text[],
+                  $35::timestamptz[], $36::integer[], $37::smallint[], $38::smallint[], $39::text[], $40::text[],
+                  $41::text[])
            AS l (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
                  outcome, status, request, response, error)
      WHERE l.direction = 2 OR (l.request_id, l.generation) IN (SELECT request_id, generation FROM closed)
@@ -166,23 +171,27 @@ SELECT request_id FROM closed;
 
 -- claim_calls --
 -- Take the right to ask the provider again about a request whose outcome is unknown, until the call's own deadline.
--- A key that does not come back is being asked about by somebody else, or is decided.
+-- A key that does not come back is being asked about by somebody else, or is decided. Past its deadline a call is over
+-- only if its worker said so, or is dead: a worker that lives may still have its answer to write.
 UPDATE transaction AS t
    SET call_until = clock_timestamp() + d.call_ms * interval '1 millisecond', call_ended_at = NULL,
-       changed_at = clock_timestamp()
-  FROM unnest($1::uuid[], $2::smallint[], $3::integer[]) AS d (request_id, generation, call_ms)
+       worker_id = d.worker_id, changed_at = clock_timestamp()
+  FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::bigint[])
+       AS d (request_id, generation, call_ms, worker_id)
  WHERE t.request_id = d.request_id AND t.generation = d.generation AND t.state IN (1, 4)
-   AND (t.call_until IS NULL OR t.call_until < clock_timestamp())
+   AND (t.call_until IS NULL OR (t.call_until <= clock_timestamp() AND NOT worker_lives(t.worker_id)))
 RETURNING t.request_id;
 
 -- end_calls --
--- Give the right back when the provider's answer decided nothing, and keep the trace.
+-- Give the right back when the provider's answer decided nothing, and keep the trace. A key that does not come back is
+-- asked about by another worker, which took this one for dead.
 WITH ended AS (
     UPDATE transaction AS t
        SET call_until = NULL, call_ended_at = clock_timestamp(), alert = coalesce(d.alert, t.alert),
            refs = coalesce(d.refs, t.refs)
-      FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::jsonb[]) AS d (request_id, generation, alert, refs)
-     WHERE t.request_id = d.request_id AND t.generation = d.generation
+      FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::jsonb[], $5::bigint[])
+           AS d (request_id, generation, alert, refs, worker_id)
+     WHERE t.request_id = d.request_id AND t.generation = d.generation AND t.worker_id = d.worker_id
     RETURNING t.request_id, t.generation, t.state
 ), released AS (
     UPDATE advice AS a
@@ -194,9 +203,9 @@ WITH ended AS (
     INSERT INTO leg (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
                      outcome, status, request, response, error)
     SELECT *
-      FROM unnest($5::uuid[], $6::smallint[], $7::uuid[], $8::smallint[], $9::text[], $10::text[],
-                  $11::timestamptz[], $12::integer[], $13::smallint[], $14::smallint[], $15::text[], $16::text[],
-                  $17::text[])
+      FROM unnest($6::uuid[], $7::smallint[], $8::uuid[], $9::smallint[], $10::text[], $11::text[],
+                  $12::timestamptz[], $13::integer[], $14::smallint[], $15::smallint[], $16::text[], $17::text[],
+                  $18::text[])
 )
 SELECT request_id FROM ended;
 
@@ -236,7 +245,8 @@ SELECT t.request_id, t.generation, t.reference, t.kind, t.state, t.has_request, 
        t.answered_status, t.redemption_id, t.redemption_generation, t.confirmation_id, t.reversal_id, t.opening,
        t.opened_at, (extract(epoch FROM clock_timestamp() - t.opened_at) * 1000)::bigint AS age_ms,
        (extract(epoch FROM clock_timestamp() - coalesce(t.call_ended_at, t.call_until, t.opened_at)) * 1000)::bigint AS settled_ms,
-       t.changed_at, t.call_until > clock_timestamp() AS call_running,
+       t.changed_at, t.worker_id,
+       t.call_until > clock_timestamp() OR (t.call_until IS NOT NULL AND worker_lives(t.worker_id)) AS call_running,
        own.by_switch, own.unsent
   FROM (SELECT DISTINCT unnest($1::uuid[]) AS request_id) AS d
   CROSS JOIN LATERAL (

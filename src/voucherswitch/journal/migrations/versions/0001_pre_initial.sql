@@ -37,6 +37,7 @@ CREATE TABLE transaction (
     opening               bigint NOT NULL DEFAULT 0,   -- tells our own row from another's after a lost connection
     opened_at             timestamptz NOT NULL DEFAULT clock_timestamp(),
     call_until            timestamptz,                 -- a provider call may be running until then; NULL: none is
+    worker_id             bigint,                      -- whose call it is, or was: that worker ends it while it lives
     call_ended_at         timestamptz,                 -- the last call was over then; NULL: it runs, or its worker died
     changed_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (request_id, generation),
@@ -137,10 +138,19 @@ CREATE TABLE lane (
     PRIMARY KEY (provider_id, lane)
 );
 
-CREATE TABLE worker (                                  -- senders that live: lanes are shared out among them
-    holder                text PRIMARY KEY,
-    seen_at               timestamptz NOT NULL DEFAULT clock_timestamp()
+CREATE TABLE worker (                                  -- processes that call providers: each renews its lease while it lives
+    worker_id             bigint PRIMARY KEY,          -- drawn by the process at its start, never used again
+    role                  text NOT NULL,               -- switch, or worker: among those the lanes are shared out
+    host                  text NOT NULL,
+    pid                   integer NOT NULL,
+    started_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at            timestamptz NOT NULL
 );
+
+-- Whether the worker that began a call can still end it. A worker whose lease has run out counts as dead.
+CREATE FUNCTION worker_lives(id bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM worker AS w WHERE w.worker_id = id AND w.expires_at > clock_timestamp())
+$$;
 
 CREATE TABLE provider_fault (                          -- providers that no worker can build a connector for
     provider_id           text PRIMARY KEY,
