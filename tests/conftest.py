@@ -18,6 +18,14 @@ async def switch() -> AsyncIterator[Switch]:
         assert running.complaints() == []
 
 
+@pytest.fixture(scope="module", autouse=True)
+async def invariants_hold() -> AsyncIterator[None]:
+    """After each module: whatever its tests did, nothing is broken in the journal of any switch that runs."""
+    yield
+    for running in Switch.running:
+        assert await running.broken_invariants() == []
+
+
 @pytest.fixture
 def simulator(switch: Switch) -> SimulatorControl:
     """The provider's control API."""

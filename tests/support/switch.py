@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
@@ -26,6 +26,7 @@ from support.simulator import SimulatorControl
 from support.waiting import eventually
 from voucherswitch.catalogue import store
 from voucherswitch.catalogue.sandbox import load_sandbox
+from voucherswitch.journal import invariants
 from voucherswitch.journal.embedded import EmbeddedPostgres
 from voucherswitch.journal.migrate import migrate
 from voucherswitch.message.states import AdviceKind, AdviceState, State, VoucherState
@@ -51,8 +52,11 @@ _UNEXPECTED: Final = re.compile(r"unexpected error|work after the answer failed|
 class Switch:
     """A running switch. `root` is its address, `url` the interface's base address.
 
-    Tests share it, so they use fresh ids and codes, and faults that match one request only.
+    Tests share it, so they use fresh ids and codes, and faults that match one request only. Whatever they do, the
+    journal's invariants must hold: `running` are the switches whose journals conftest.py looks at after each module.
     """
+
+    running: ClassVar[list["Switch"]] = []
 
     def __init__(self, folder: Path, database: EmbeddedPostgres, simulator: Process, vault: Vault) -> None:
         self.folder = folder
@@ -91,8 +95,12 @@ class Switch:
                 for _ in range(workers):
                     switch.start_worker()
                 await switch.ready()
+                cls.running.append(switch)
                 yield switch
+                assert await switch.broken_invariants() == []
             finally:
+                if switch in cls.running:
+                    cls.running.remove(switch)
                 await switch._close()
         finally:
             await simulator.stop()
@@ -332,6 +340,11 @@ class Switch:
         """Kind and state of the advices of a request id, oldest first."""
         rows = await self.rows("SELECT kind, state FROM advice WHERE request_id = $1 ORDER BY seq", request_id)
         return [(AdviceKind(row["kind"]).name, AdviceState(row["state"]).name) for row in rows]
+
+    async def broken_invariants(self) -> list[str]:
+        """What does not hold in the journal now, a line each."""
+        async with self.pool.acquire() as connection:
+            return [str(finding) for finding in await invariants.check(connection)]
 
     async def refusals(self, request_id: str) -> int:
         """How many refusals of a request id are on file."""

@@ -94,5 +94,12 @@ CREDENTIAL_CACHE_MAX: Final = 4096
 # How often the worker looks whether the trace's partitions reach far enough ahead.
 PARTITION_CHECK_S: Final = 3600.0
 
+# Rows of one broken invariant that are read: enough to see what they share. More are told as "and more".
+INVARIANT_ROWS_MAX: Final = 500
+
+# One invariant over the rows that changed lately, in the minute check, and over the whole journal, in a full one.
+INVARIANT_RECENT_S_MAX: Final = 30.0
+INVARIANT_FULL_S_MAX: Final = 3600.0
+
 # How long an originator may take to send a body of at most 64 KiB.
 BODY_READ_S: Final = 10.0

@@ -25,9 +25,9 @@ class Statement(Struct, frozen=True):
     groups: tuple[int, ...] = ()
 
 
-def load(file: str) -> dict[str, str]:
+def load(file: str, folder: str = "sql") -> dict[str, str]:
     """Read one file's statements by name."""
-    text = (files(__package__) / "sql" / file).read_text(encoding="utf-8")
+    text = (files(__package__) / folder / file).read_text(encoding="utf-8")
     parts = _NAME.split(text)
     return {name: body.strip().rstrip(";") for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
