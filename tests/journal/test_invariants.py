@@ -6,6 +6,7 @@ That the traffic of the other tests breaks none either is proved after each of t
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -17,7 +18,7 @@ from voucherswitch.journal import invariants
 from voucherswitch.journal.invariants import INVARIANTS, Connection, Window, check, check_one
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import migrate
-from voucherswitch.message.states import State
+from voucherswitch.message.states import AdviceKind, State
 from voucherswitch.security.vault import Vault
 
 CASES: Final = pytest.mark.parametrize(
@@ -138,3 +139,15 @@ async def test_rows_beyond_the_bound_are_told_as_more(
     assert (findings["approval_incomplete"].count, findings["approval_incomplete"].more) == (3, True)
     assert "(3+)" in str(findings["approval_incomplete"])
     assert limits.INVARIANT_ROWS_MAX > 3
+
+
+async def test_a_reversal_judged_before_the_next_route_was_named_is_judged_again(
+    traffic: Traffic, pool: asyncpg.Pool
+) -> None:
+    """It would go to the provider that heard nothing, while the next one issues the voucher."""
+    entry, _ = await traffic.provision()
+    assert await traffic.reroute(entry, "karoo")
+    assert not await traffic.advise(entry, AdviceKind.REVERSAL, State.PENDING, State.REVERSED)
+    advised: UUID | None = await pool.fetchval("SELECT advice_id FROM advice WHERE request_id = $1", entry.request_id)
+    assert advised is None
+    assert await traffic.advise(entry, AdviceKind.REVERSAL, State.PENDING, State.REVERSED, provider_id="karoo")

@@ -1,6 +1,7 @@
 -- advise --
 -- Accept a confirmation or reversal: the record's state, the voucher's state and the entry to deliver, all or none (A2).
--- A key that does not come back lost a race: read the record and judge again.
+-- A key that does not come back lost a race, be it only that another provider is asked now: read the record and judge
+-- again, because the advice goes to the provider that was read.
 WITH d AS (
     SELECT *
       FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::integer[], $5::smallint[], $6::uuid[], $7::smallint[],
@@ -25,7 +26,7 @@ WITH d AS (
            changed_at = clock_timestamp()
       FROM d
      WHERE t.request_id = d.request_id AND t.generation = d.generation AND t.originator_id = d.originator_id
-       AND t.has_request
+       AND t.has_request AND coalesce(t.provider_id, '') = d.provider_id
        AND CASE WHEN d.replaces_own THEN t.state = 5 AND d.request_id IN (SELECT request_id FROM replaced)
                 ELSE (d.from_states >> t.state) & 1 = 1 END
     RETURNING t.request_id, t.generation, t.kind, t.receiver_id, t.fingerprint, t.originator_id, t.call_until
