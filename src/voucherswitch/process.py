@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from voucherswitch.catalogue.reload import LiveCatalogue
 from voucherswitch.catalogue.store import Connection
-from voucherswitch.config.limits import LEG_PARTITION_DAYS
 from voucherswitch.config.settings import Settings
 from voucherswitch.journal.database import DatabaseError, connect
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import pending
+from voucherswitch.journal.partitions import make_days
 from voucherswitch.journal.presence import Presence, Worker, this_process
 from voucherswitch.providers.pool import ProviderPool
 from voucherswitch.security.vault import Vault, VaultError, load_vault
@@ -72,7 +72,7 @@ async def opened(settings: Settings, url: str, *, application: str) -> AsyncIter
             raise DatabaseError("the database lacks this release's migrations; run: voucherswitch db migrate")
         async with pool.acquire() as connection:
             vault = await open_vault(settings, connection)
-        await pool.execute("SELECT make_leg_partitions($1)", LEG_PARTITION_DAYS)
+        await make_days(pool)
         worker = this_process(application)
         journal = Journal(
             pool,

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from voucherswitch.config.limits import LEG_PARTITION_DAYS, PARTITION_CHECK_S
+from voucherswitch.config.limits import PARTITION_CHECK_S
 from voucherswitch.config.settings import Settings
+from voucherswitch.journal import partitions
 from voucherswitch.journal.batcher import DATABASE_TROUBLE
 from voucherswitch.journal.statements import SQL
 from voucherswitch.process import Parts, opened
@@ -67,12 +68,13 @@ def make_sender(parts: Parts) -> Sender:
 
 
 async def keep_partitions(parts: Parts, stopping: asyncio.Event) -> None:
-    """Make tomorrow's partition of the trace long before midnight."""
+    """Make tomorrow's partition of the trace long before midnight, and drop what is over its time."""
 
-    async def make() -> None:
-        await parts.pool.execute("SELECT make_leg_partitions($1)", LEG_PARTITION_DAYS)
+    async def make_and_drop() -> None:
+        await partitions.make_days(parts.pool)
+        await partitions.drop_days(parts.pool, parts.settings.trace_days)
 
-    await every(PARTITION_CHECK_S, make, stopping)
+    await every(PARTITION_CHECK_S, make_and_drop, stopping)
 
 
 async def every(seconds: float, chore: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:

@@ -14,6 +14,15 @@ JSON_DEPTH_MAX: Final = 16
 # Lanes keep one request's advices in order. 16 keep 16 senders busy; each more is a lease to renew.
 LANES_PER_PROVIDER: Final = 16
 
+# Taking a day out of the trace needs a lock that every reader and writer of it waits behind while we wait for it: so
+# short that no sale notices, tried so often, with a pause, and then again an hour later.
+PARTITION_LOCK_MS: Final = 200
+PARTITION_LOCK_TRIES: Final = 20
+PARTITION_LOCK_PAUSE_S: Final = 0.5
+
+# Rows that one statement deletes from leg_default.
+LEG_DELETE_ROWS: Final = 5_000
+
 # The embedded server's connections: 64 workers, the most, with 4 journal connections each, the default ...
 EMBEDDED_CONNECTIONS_MAX: Final = 300
 # ... and this many kept for the worker, the console, the commands and a person with psql.

@@ -186,6 +186,10 @@ class Settings(BaseSettings):
     lane_lease_s: Whole = _whole(10, 1, 300, "A lane whose sender died is taken over after this time.")
     drain_s: Whole = _whole(60, 1, 3_600, "At a stop, requests in work get this long to end.")
 
+    trace_days: Whole = _whole(
+        30, 0, 3_650, "Days that messages (the trace) are kept; 0 keeps them. Those of open requests stay longer."
+    )
+
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         "info", description="The least severe events that are logged."
     )

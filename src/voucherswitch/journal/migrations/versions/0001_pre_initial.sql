@@ -133,6 +133,17 @@ CREATE INDEX advice_parked ON advice (provider_id, seq) WHERE state = 4;
 CREATE INDEX advice_at_risk ON advice (created_at) WHERE state = 3 AND kind = 2; -- reversals that nobody was told of
 CREATE INDEX advice_finished ON advice USING brin (finished_at) WITH (pages_per_range = 32);
 
+-- Requests that somebody or something has still to settle: outcome open, advice owed or parked, money at risk. What is
+-- known of them is never dropped or archived. Each part has its partial index.
+CREATE VIEW unsettled AS
+SELECT request_id FROM transaction WHERE state IN (1, 4)
+UNION
+SELECT request_id FROM advice WHERE state = 1
+UNION
+SELECT request_id FROM advice WHERE state = 4
+UNION
+SELECT request_id FROM advice WHERE state = 3 AND kind = 2 AND request_kind IN (1, 2);
+
 CREATE TABLE lane (
     provider_id           text NOT NULL,
     lane                  smallint NOT NULL,
@@ -272,19 +283,30 @@ CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON product FOR EACH STAT
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON route FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 
 -- Adds the partitions of `leg` for the coming days; safe to call at any time and from several processes.
-CREATE FUNCTION make_leg_partitions(days integer) RETURNS integer LANGUAGE plpgsql AS $$
+-- Attached instead of created in place: that takes no lock that an insert into another day waits for. A day that began
+-- without its partition has rows in leg_default already and stays there: moving them would hold up the sales that write
+-- more of them. They leave with that day (drop_leg_partitions).
+CREATE FUNCTION make_leg_partitions(days integer) RETURNS integer LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
 DECLARE
     day date;
     made integer := 0;
+    begins timestamptz;
+    ends timestamptz;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('leg partitions'));
     FOR day IN SELECT generate_series((now() AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date + days, interval '1 day')::date LOOP
-        IF to_regclass('leg_' || to_char(day, 'YYYYMMDD')) IS NULL THEN
-            EXECUTE format('CREATE TABLE %I PARTITION OF leg FOR VALUES FROM (%L) TO (%L)',
-                           'leg_' || to_char(day, 'YYYYMMDD'),
-                           day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC');
+        begins := day::timestamp AT TIME ZONE 'UTC';
+        ends := (day + 1)::timestamp AT TIME ZONE 'UTC';
+        CONTINUE WHEN to_regclass('leg_' || to_char(day, 'YYYYMMDD')) IS NOT NULL
+                   OR EXISTS (SELECT FROM leg_default WHERE started_at >= begins AND started_at < ends);
+        BEGIN
+            EXECUTE format('CREATE TABLE %I (LIKE leg)', 'leg_' || to_char(day, 'YYYYMMDD'));
+            EXECUTE format('ALTER TABLE leg ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                           'leg_' || to_char(day, 'YYYYMMDD'), begins, ends);
             made := made + 1;
-        END IF;
+        EXCEPTION WHEN check_violation THEN  -- a row of that day came into leg_default just now
+            NULL;
+        END;
     END LOOP;
     RETURN made;
 END $$;
