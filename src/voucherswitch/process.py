@@ -10,7 +10,7 @@ from msgspec import Struct
 from voucherswitch.catalogue.reload import LiveCatalogue
 from voucherswitch.catalogue.store import Connection
 from voucherswitch.config.settings import Settings
-from voucherswitch.journal.database import DatabaseError, connect
+from voucherswitch.journal.database import DatabaseError, close, connect
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import pending
 from voucherswitch.journal.partitions import make_days
@@ -103,4 +103,4 @@ async def opened(settings: Settings, url: str, *, application: str) -> AsyncIter
             await presence.release()
             await providers.close()
     finally:
-        await pool.close()
+        await close(pool)

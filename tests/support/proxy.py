@@ -1,6 +1,7 @@
 """The database behind a door that a test can shut: the network, or the server, is gone for whoever goes through it."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -20,6 +21,9 @@ class DatabaseDoor:
         self._socket = socket
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._cut: _Cut | None = None
 
     @property
     def url(self) -> str:
@@ -32,6 +36,7 @@ class DatabaseDoor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.flow()
         await self.shut()
 
     async def open(self) -> None:
@@ -48,18 +53,73 @@ class DatabaseDoor:
         for writer in self._open:
             writer.transport.abort()
 
+    def hang(self) -> None:
+        """Swallow everything without a word, new connections included: a network that is gone."""
+        self._flowing.clear()
+
+    def flow(self) -> None:
+        """Let everything pass again; what was sent meanwhile arrives now."""
+        self._flowing.set()
+
+    def cut_at(self, marker: bytes, *, skip: int = 0, answered: bool) -> Callable[[], bool]:
+        """Break the connection once, at the statement that carries `marker`, after so many others that did.
+
+        Args:
+            answered: true: the server has done it, and only its answer is lost; false: the server never hears of it.
+
+        Returns:
+            Tells whether it has happened.
+        """
+        cut = self._cut = _Cut(marker, skip, answered)
+        return lambda: cut.done
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._flowing.wait()
         inner_reader, inner_writer = await asyncio.open_unix_connection(self._socket)
         both = {writer, inner_writer}
         self._open |= both
-        await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+        mute = asyncio.Event()  # the server's next answer is lost, and the connection with it
+        await asyncio.gather(self._ask(reader, inner_writer, mute), self._answer(inner_reader, writer, mute))
         self._open -= both
 
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, mute: asyncio.Event) -> None:
+        """Pass on what the client says until one side ends, then end the other."""
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                await self._flowing.wait()
+                cut = self._cut
+                if cut is not None and cut.meets(data):
+                    self._cut = None
+                    if not cut.answered:
+                        break
+                    mute.set()
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass everything on until one side ends, then end the other."""
-    with suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, mute: asyncio.Event) -> None:
+        """Pass on what the server says."""
+        with suppress(OSError):
+            while (data := await reader.read(65_536)) and not mute.is_set():
+                await self._flowing.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
+
+
+class _Cut:
+    """Where a connection is to break."""
+
+    def __init__(self, marker: bytes, skip: int, answered: bool) -> None:
+        self.answered = answered
+        self.done = False
+        self._marker = marker
+        self._left = skip
+
+    def meets(self, data: bytes) -> bool:
+        """Whether these bytes are the place."""
+        if self._marker not in data:
+            return False
+        self._left -= 1
+        self.done = self._left < 0
+        return self.done

@@ -46,13 +46,29 @@ CHILD_LATE_STOP_S: Final = 2
 # Log values deeper than this are cut: they are a mistake, and masking walks every level.
 LOG_DEPTH_MAX: Final = 16
 
-# A batch whose connection is lost is sent again for this long; the originator's deadline is the outer bound.
-JOURNAL_RECONNECT_S: Final = 5.0
+# A row waits this long for the database, its turn and every repeat included: an answer that came at the last moment
+# is then still followed by ours (`answer_margin_s`). A failover takes longer; what comes of it then is written later.
+JOURNAL_WAIT_S: Final = 4.5
 JOURNAL_RETRY_PAUSE_S: Final = 0.1
+
+# Outcomes that could not be written and are kept until the database is back. Each has an originator who was told 500,
+# and without the database no new request is taken, so that in practice it is as many as are in work.
+UNWRITTEN_OUTCOMES_MAX: Final = 10_000
+UNWRITTEN_PAUSE_S: Final = 0.5
+UNWRITTEN_BATCH_MAX: Final = 256
 
 # Opening a connection to PostgreSQL, and the longest statement of the hot path.
 DATABASE_CONNECT_S: Final = 10.0
 STATEMENT_TIMEOUT_S: Final = 10.0
+
+# Of several hosts in DATABASE_URL each gets this long, so that one that is switched off leaves time for the others.
+DATABASE_HOST_CONNECT_S: Final = 1.5
+
+# A row that somebody else has locked fails its batch after this time, and its neighbours are written without it.
+LOCK_TIMEOUT_S: Final = 1.0
+
+# Connections that have not ended by then, such as those of a server that is gone without a word, are cut.
+POOL_CLOSE_S: Final = 3.0
 
 # A race lost between reading and writing is judged again this often; each loss needs another writer in between.
 JUDGEMENTS_MAX: Final = 5
@@ -87,6 +103,9 @@ SAF_FAILURES_BEFORE_PROBING: Final = 20
 
 # An idle sender looks for work at most this seldom: what an acknowledged advice waits at worst.
 SAF_IDLE_POLL_MAX_MS: Final = 250
+
+# How long the sender tries at its stop to write what providers have answered.
+SAF_LAST_WRITE_S: Final = 10.0
 
 # How long a request waits for the advices that must reach the provider before it.
 EXPRESS_WAIT_S: Final = 10.0

@@ -2,19 +2,20 @@
 
 A flush starts at once when none is in flight; rows that arrive meanwhile form the next batch. There is no timer, so an
 idle switch adds no latency. When a batch fails, its rows are tried one by one, so that one bad row never fails its
-neighbours; when the connection fails, the batch is sent again for a bounded time, which every statement allows: its
-guards make the second run harmless, and its rows are then read back.
+neighbours. When the database fails, the batch is sent again, which every statement allows: its guards make the second
+run harmless, and its rows are then read back. A row waits for all of this JOURNAL_WAIT_S at most.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import asyncpg
 from msgspec import Struct
 
-from voucherswitch.config.limits import JOURNAL_RECONNECT_S, JOURNAL_RETRY_PAUSE_S
+from voucherswitch.config.limits import JOURNAL_RETRY_PAUSE_S, JOURNAL_WAIT_S
 from voucherswitch.journal.statements import Statement
 
 # A connection, or the server itself, is gone or not yet there: nothing is wrong with the rows.
@@ -23,6 +24,7 @@ CONNECTION_ERRORS: Final = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -30,8 +32,14 @@ CONNECTION_ERRORS: Final = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 
+# Somebody else holds what the statement needs, or it lost a deadlock: alone, and a moment later, it may get it.
+CONTENTION_ERRORS: Final = (
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+)
 
-# The server answered that it cannot work: full disk, no memory, cancelled, I/O. Nothing is wrong with the rows either.
+# The server answered that it cannot work: full disk, no memory, I/O. Nothing is wrong with the rows either.
 _SERVER_TROUBLE: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
@@ -40,7 +48,7 @@ _SERVER_TROUBLE: Final = (
 )
 
 # What a loop that must go on waits out.
-DATABASE_TROUBLE: Final = (*CONNECTION_ERRORS, *_SERVER_TROUBLE)
+DATABASE_TROUBLE: Final = (*CONNECTION_ERRORS, *CONTENTION_ERRORS, *_SERVER_TROUBLE)
 
 
 class JournalError(Exception):
@@ -55,13 +63,23 @@ class JournalFullError(JournalError):
     """More rows wait than the queue may hold: the caller refuses while refusing is still free."""
 
 
+@contextmanager
+def unbatched() -> Iterator[None]:
+    """Around a statement that shares no commit: trouble of the database is the same error as for one that does."""
+    try:
+        yield
+    except DATABASE_TROUBLE as error:
+        raise JournalUnavailableError(_told(error)) from error
+
+
 class Row(Struct):
-    """One row on its way: what its statement takes, and who waits for it."""
+    """One row on its way: what its statement takes, who waits for it, and until when by the loop's clock."""
 
     key: Hashable
     values: tuple[Any, ...]
     groups: tuple[list[tuple[Any, ...]], ...]
     done: asyncio.Future[Sequence[asyncpg.Record]]
+    give_up_s: float
 
 
 class Batcher:
@@ -76,13 +94,15 @@ class Batcher:
         self._queue_max = queue_max
         self._flushes_max = flushes_max
         self._waiting: deque[Row] = deque()
+        self._held_up: deque[Row] = deque()  # rows that waited for a lock: one at a time, beside all others
         self._tasks: set[asyncio.Task[None]] = set()
         self._flushing = 0
+        self._following_up = False
 
     @property
     def waiting(self) -> int:
         """Rows that are not in a batch yet."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._held_up)
 
     def send(
         self, key: Hashable, values: tuple[Any, ...], groups: tuple[list[tuple[Any, ...]], ...] = ()
@@ -92,12 +112,14 @@ class Batcher:
         Raises:
             JournalFullError: the queue is at its bound; nothing was queued.
         """
-        if len(self._waiting) >= self._queue_max:
+        if self.waiting >= self._queue_max:
             raise JournalFullError(f"{self._statement.name}: {self._queue_max} rows wait for the database")
-        done: asyncio.Future[Sequence[asyncpg.Record]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Row(key, values, groups, done))
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Sequence[asyncpg.Record]] = loop.create_future()
+        self._waiting.append(Row(key, values, groups, done, loop.time() + JOURNAL_WAIT_S))
         if self._flushing < self._flushes_max:
-            self._start_flush()
+            self._flushing += 1
+            self._start(self._flush_until_empty())
         return done
 
     async def drain(self) -> None:
@@ -105,9 +127,8 @@ class Batcher:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _start_flush(self) -> None:
-        self._flushing += 1
-        task = asyncio.create_task(self._flush_until_empty(), name=f"journal {self._statement.name}")
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work, name=f"journal {self._statement.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -135,34 +156,88 @@ class Batcher:
         return batch
 
     async def _flush(self, batch: list[Row]) -> None:
-        try:
-            records = await self._execute(batch)
-        except JournalUnavailableError as error:
-            for row in batch:
-                _fail(row, JournalUnavailableError(str(error)))
-        except Exception as error:
-            if len(batch) == 1:
-                trouble = isinstance(error, _SERVER_TROUBLE)
-                _fail(batch[0], JournalUnavailableError(f"{type(error).__name__}: {error}") if trouble else error)
-                return
-            for row in batch:
-                await self._flush([row])
-        else:
-            _resolve(batch, records)
-
-    async def _execute(self, batch: list[Row]) -> list[asyncpg.Record]:
-        """Run the statement for a batch, again after a lost connection, for at most JOURNAL_RECONNECT_S."""
-        arguments = _arguments(self._statement, batch)
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + JOURNAL_RECONNECT_S
-        while True:
+        """Write a batch, again while the database fails, until none of its rows may wait any longer."""
+        reason = "the rows before it took too long"
+        while batch := _in_time(batch, reason):
             try:
-                async with self._pool.acquire(timeout=JOURNAL_RECONNECT_S) as connection:
-                    return await connection.fetch(self._statement.sql, *arguments)
-            except CONNECTION_ERRORS as error:
-                if loop.time() >= give_up:
-                    raise JournalUnavailableError(f"{type(error).__name__}: {error}") from error
+                _resolve(batch, await self._attempt(batch))
+                return
+            except CONTENTION_ERRORS as error:
+                if len(batch) == 1:
+                    self._hold_up(batch[0])
+                    return
+                reason = _told(error)
+                break
+            except DATABASE_TROUBLE as error:
+                reason = _told(error)
                 await asyncio.sleep(JOURNAL_RETRY_PAUSE_S)
+            except Exception as error:
+                if len(batch) == 1:
+                    _fail(batch[0], error)
+                    return
+                break
+        for row in batch:
+            await self._flush([row])
+
+    def _hold_up(self, row: Row) -> None:
+        """Put a row aside that somebody else's lock holds up, so that it holds up nobody."""
+        self._held_up.append(row)
+        if not self._following_up:
+            self._following_up = True
+            self._start(self._follow_up())
+
+    async def _follow_up(self) -> None:
+        """Try the rows that were held up, in turn, until each is written or out of time."""
+        try:
+            while self._held_up:
+                row = self._held_up.popleft()
+                reason = "somebody else holds its lock"
+                if not _in_time([row], reason):
+                    continue
+                try:
+                    _resolve([row], await self._attempt([row]))
+                except DATABASE_TROUBLE as error:
+                    if _in_time([row], _told(error)):
+                        self._held_up.append(row)
+                        await asyncio.sleep(JOURNAL_RETRY_PAUSE_S)
+                except Exception as error:
+                    _fail(row, error)
+        finally:
+            self._following_up = False
+
+    async def _attempt(self, batch: list[Row]) -> list[asyncpg.Record]:
+        """Run the statement once, no longer than the batch may wait. A connection that failed is not used again."""
+        arguments = _arguments(self._statement, batch)
+        give_up_s = min(row.give_up_s for row in batch)
+        async with asyncio.timeout_at(give_up_s):
+            connection = await self._pool.acquire()
+        try:
+            async with asyncio.timeout_at(give_up_s):
+                records: list[asyncpg.Record] = await connection.fetch(self._statement.sql, *arguments)
+        except TimeoutError:
+            # Often the network is gone without a word: what is idle in the pool would hang as well.
+            await self._pool.expire_connections()
+            connection.terminate()
+            raise
+        except CONNECTION_ERRORS:
+            connection.terminate()
+            raise
+        finally:
+            await self._pool.release(connection, timeout=JOURNAL_WAIT_S)
+        return records
+
+
+def _in_time(batch: list[Row], reason: str) -> list[Row]:
+    """The rows that may still wait; the others are told that nobody knows."""
+    now_s = asyncio.get_running_loop().time()
+    for row in batch:
+        if row.give_up_s <= now_s:
+            _fail(row, JournalUnavailableError(f"not written within {JOURNAL_WAIT_S:g} s: {reason}"))
+    return [row for row in batch if row.give_up_s > now_s]
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _arguments(statement: Statement, batch: list[Row]) -> list[list[Any]]:

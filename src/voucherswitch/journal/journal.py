@@ -16,7 +16,7 @@ import structlog
 
 from voucherswitch.journal import rows
 from voucherswitch.journal import statements as sql
-from voucherswitch.journal.batcher import Batcher, JournalError, JournalUnavailableError
+from voucherswitch.journal.batcher import Batcher, JournalError, JournalUnavailableError, unbatched
 from voucherswitch.journal.presence import Calls
 from voucherswitch.journal.records import (
     AcceptedAdvice,
@@ -237,7 +237,8 @@ class Journal:
     async def adopt_voucher(self, code: str, receiver_id: str, provider_id: str, provider_product: str) -> None:
         """Take in a voucher that was sold elsewhere; nothing happens to one that is known."""
         fingerprint = self.vault.fingerprint(code)
-        await self.pool.execute(sql.SQL["adopt_voucher"], fingerprint, receiver_id, provider_id, provider_product)
+        with unbatched():
+            await self.pool.execute(sql.SQL["adopt_voucher"], fingerprint, receiver_id, provider_id, provider_product)
 
     async def read_redemption(self, request_id: UUID, fingerprint: bytes) -> RedemptionRecord | None:
         """Read the newest redemption with this id on this voucher."""
@@ -251,24 +252,30 @@ class Journal:
 
     async def provisions_of_code(self, code: str) -> list[Record]:
         """Read every provision whose voucher bears this code, oldest first."""
-        found = await self.pool.fetch(sql.SQL["provisions_of_code"], self.vault.fingerprint(code))
+        with unbatched():
+            found = await self.pool.fetch(sql.SQL["provisions_of_code"], self.vault.fingerprint(code))
         return [rows.record(row) for row in found]
 
     async def provisions_of_serial(self, serial_number: str) -> list[Record]:
         """Read every provision whose voucher bears this serial number, oldest first."""
-        return [rows.record(row) for row in await self.pool.fetch(sql.SQL["provisions_of_serial"], serial_number)]
+        with unbatched():
+            found = await self.pool.fetch(sql.SQL["provisions_of_serial"], serial_number)
+        return [rows.record(row) for row in found]
 
     async def note_lookup(self, fingerprint: bytes, receiver_id: str, originator_id: str) -> None:
         """Remember that an originator has looked a voucher up."""
-        await self.pool.execute(sql.SQL["note_lookup"], fingerprint, receiver_id, originator_id)
+        with unbatched():
+            await self.pool.execute(sql.SQL["note_lookup"], fingerprint, receiver_id, originator_id)
 
     async def looked_up(self, fingerprint: bytes, receiver_id: str, originator_id: str) -> bool:
         """Tell whether it has, since its last redemption of it."""
-        return bool(await self.pool.fetchval(sql.SQL["looked_up"], fingerprint, receiver_id, originator_id))
+        with unbatched():
+            return bool(await self.pool.fetchval(sql.SQL["looked_up"], fingerprint, receiver_id, originator_id))
 
     async def last_refusal(self, request_id: UUID, originator_id: str, kind: Kind) -> RecordedRefusal | None:
         """Read the newest refusal of an id that never became a record."""
-        error = await self.pool.fetchval(sql.SQL["last_refusal"], request_id, originator_id, int(kind))
+        with unbatched():
+            error = await self.pool.fetchval(sql.SQL["last_refusal"], request_id, originator_id, int(kind))
         return None if error is None else rows.refusal(error)
 
     # --- advices -------------------------------------------------------------------------------------------------

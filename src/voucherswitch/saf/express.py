@@ -8,6 +8,7 @@ import asyncio
 import time
 
 from voucherswitch.config.limits import EXPRESS_WAIT_S, WAIT_PAUSE_MAX_S, WAIT_PAUSE_MIN_S
+from voucherswitch.journal.batcher import unbatched
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.records import OwedAdvice
 from voucherswitch.journal.statements import SQL
@@ -29,6 +30,9 @@ class Express:
         """Deliver all that is owed for a voucher, oldest first; False if that is not possible by `until_s`.
 
         Never waits longer than EXPRESS_WAIT_S: a till hears 503 and tries again, its customer stays.
+
+        Raises:
+            JournalError: the database fails. An advice that was sent and could not be written is sent again later.
         """
         until_s = min(until_s, time.monotonic() + EXPRESS_WAIT_S)
         pause_s = WAIT_PAUSE_MIN_S
@@ -51,11 +55,13 @@ class Express:
     async def _send(self, owed: OwedAdvice, until_s: float) -> bool:
         """Claim and send one; False if the provider did not take it. A claim that was lost is somebody else's work."""
         claim_ms = max(1, int((until_s - time.monotonic()) * 1000)) + 1000
-        row = await self._journal.pool.fetchrow(
-            SQL["claim_advice_now"], owed.request_id, owed.generation, owed.advice_id, claim_ms
-        )
+        with unbatched():
+            row = await self._journal.pool.fetchrow(
+                SQL["claim_advice_now"], owed.request_id, owed.generation, owed.advice_id, claim_ms
+            )
         if row is None:
             return True
         done = await attempt(claimed_from(row, self._journal), self._providers, until_s)
-        await record(self._journal, [done], self._backoff)
+        with unbatched():
+            await record(self._journal, [done], self._backoff)
         return not isinstance(done.result, Pending)

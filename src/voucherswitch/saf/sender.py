@@ -17,6 +17,7 @@ from voucherswitch.config.limits import (
     SAF_CLAIM_SPARE_MS,
     SAF_FAILURES_BEFORE_PROBING,
     SAF_IDLE_POLL_MAX_MS,
+    SAF_LAST_WRITE_S,
 )
 from voucherswitch.journal.batcher import DATABASE_TROUBLE
 from voucherswitch.journal.journal import Journal
@@ -50,19 +51,24 @@ class Sender:
         self._lanes = lanes
         self._limits = limits
         self._stopping = asyncio.Event()
+        self._services: dict[str, Service] = {}
 
     async def run(self) -> None:
         """Deliver until `stop`, then finish what is under way and give the lanes back."""
-        services: dict[str, asyncio.Task[None]] = {}
+        serving: dict[str, asyncio.Task[None]] = {}
         while not self._stopping.is_set():
             await self._lanes.renew(len(self._catalogue.current.providers))
             for provider_id in self._lanes.providers:
-                if provider_id not in services or services[provider_id].done():
-                    services[provider_id] = asyncio.create_task(
+                if provider_id not in serving or serving[provider_id].done():
+                    serving[provider_id] = asyncio.create_task(
                         self._serve(provider_id), name=f"advices to {provider_id}"
                     )
             await self._pause(self._lanes.renew_every_s)
-        await asyncio.gather(*services.values())
+            # Lanes that were lost while the database was away may never be ours again; what was heard is still ours.
+            idle = [service for provider_id, service in self._services.items() if serving[provider_id].done()]
+            await asyncio.gather(*(service.finish() for service in idle))
+        await asyncio.gather(*serving.values())
+        await asyncio.gather(*(service.last() for service in self._services.values()))
         await self._lanes.release()
 
     def stop(self) -> None:
@@ -79,7 +85,9 @@ class Sender:
 
     async def _serve(self, provider_id: str) -> None:
         """Deliver to one provider while we hold lanes of it. One that is down or slow keeps no other waiting."""
-        service = Service(provider_id, self._journal, self._providers, self._limits)
+        service = self._services.setdefault(
+            provider_id, Service(provider_id, self._journal, self._providers, self._limits)
+        )
         pause_ms = self._limits.poll_ms
         while self._lanes.of(provider_id) and not self._stopping.is_set():
             provider = self._catalogue.current.providers.get(provider_id)
@@ -116,12 +124,13 @@ class Service:
 
         Returns whether anything was started or ended.
         """
+        ended = await self._collect()  # first, else what is written late would be sent once more
         started = await self._start(lanes) if lanes else 0
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         elif not started:
             await asyncio.sleep(wait_s)
-        return bool(await self._collect()) or bool(started)
+        return bool(ended + await self._collect()) or bool(started)
 
     async def finish(self) -> None:
         """Wait for what is under way, each bounded by its attempt's deadline, and write it."""
@@ -130,8 +139,25 @@ class Service:
         try:
             await self._collect()
         except DATABASE_TROUBLE as error:
-            # Delivered, and not written: it is sent once more by the next holder, which does no harm.
             log.warning("attempts not written", provider=self._provider_id, reason=str(error) or type(error).__name__)
+
+    async def last(self) -> None:
+        """Write what is left before the process ends, while the database may still come back."""
+        give_up_s = time.monotonic() + SAF_LAST_WRITE_S
+        while self._unwritten:
+            await self.finish()
+            if not self._unwritten or time.monotonic() >= give_up_s:
+                break
+            await asyncio.sleep(SAF_IDLE_POLL_MAX_MS / 1000)
+        for item in self._unwritten:
+            # Sent once more by the next holder, which does no harm.
+            log.error(
+                "result of an advice lost: the database did not come back before the stop",
+                advice_id=str(item.claimed.advice_id),
+                request_id=str(item.claimed.request_id),
+                provider=self._provider_id,
+                result=type(item.result).__name__,
+            )
 
     async def _start(self, lanes: dict[int, int]) -> int:
         """Claim and send what is due; `claim_advices` lets through only the oldest advice of a request."""
