@@ -22,6 +22,7 @@ from voucherswitch.saf.policy import Backoff
 from voucherswitch.security.basic import BasicAuthenticator
 from voucherswitch.switch.deps import Background, Deps
 from voucherswitch.switch.exchange import Reply
+from voucherswitch.switch.unwritten import Unwritten
 
 log = structlog.get_logger(__name__)
 
@@ -35,13 +36,14 @@ def build_app(settings: Settings, url: str) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with opened(settings, url, application="switch") as parts:
-            background = Background()
+            background, unwritten = Background(), Unwritten()
             deps = Deps(
                 journal=parts.journal,
                 catalogue=parts.catalogue,
                 providers=parts.providers,
                 express=Express(parts.journal, parts.providers, Backoff.of(settings)),
                 background=background,
+                unwritten=unwritten,
                 answer_margin_s=settings.answer_margin_s,
             )
             app.state.services = Services(
@@ -51,6 +53,7 @@ def build_app(settings: Settings, url: str) -> Starlette:
             )
             yield
             await background.drain()
+            await unwritten.drain(settings.drain_s)
 
     app = Starlette(
         routes=_routes(settings),

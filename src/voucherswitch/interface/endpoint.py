@@ -29,6 +29,7 @@ from voucherswitch.security.basic import BasicAuthenticator
 from voucherswitch.switch.clock import utc_now
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Renderer, Reply
+from voucherswitch.switch.telling import NOT_DURABLE
 
 log = structlog.get_logger(__name__)
 
@@ -152,7 +153,11 @@ async def _refuse(refused: Refused, message: Message, exchange: Exchange, deps: 
     original = refused.detail.original_id if message.advice else None
     about = UUID(original) if original is not None else exchange.message_id
     legs = exchange.legs(reply)
-    if message.kind is not None and refused.refusal.status in (400, 404):
+    if refused.refusal is NOT_DURABLE:
+        log.error("outcome not recorded", operation=message.operation, id=message.id, reason=str(refused.__cause__))
+        # The journal has just failed: one more try to write there must not hold up the answer.
+        deps.background.start(deps.journal.record_legs(about, 0, legs), f"trace of {message.id}")
+    elif message.kind is not None and refused.refusal.status in (400, 404):
         await deps.journal.record_refusal(about, exchange.originator.id, message.kind, message.operation, error, legs)
     else:
         await deps.journal.record_legs(about, 0, legs)

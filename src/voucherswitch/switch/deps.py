@@ -12,6 +12,7 @@ from voucherswitch.catalogue.snapshot import Catalogue
 from voucherswitch.journal.journal import Journal
 from voucherswitch.providers.pool import ProviderPool
 from voucherswitch.saf.express import Express
+from voucherswitch.switch.unwritten import Unwritten
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ class Deps(Struct, frozen=True):
     providers: ProviderPool
     express: Express
     background: Background
+    unwritten: Unwritten
     answer_margin_s: float
 
     @property

@@ -4,6 +4,7 @@ Called by interface/vouchers.py; calls routing, the journal and the providers. I
 provider, and asks another one only after the last provably heard nothing.
 """
 
+from voucherswitch.journal.batcher import JournalError
 from voucherswitch.journal.records import Entry, Opening
 from voucherswitch.message.codes import ZAR, ErrorType
 from voucherswitch.message.orders import ProvisionOrder
@@ -18,7 +19,7 @@ from voucherswitch.switch.duplicates import check_id
 from voucherswitch.switch.exchange import Exchange, Reply, Sent
 from voucherswitch.switch.requests import Provision
 from voucherswitch.switch.routing import NEGATIVE_TENDER, Candidate, Plan, Wish, plan
-from voucherswitch.switch.sending import Timeout, apply_late, ask, finish, lose, outcome_open, overtaken
+from voucherswitch.switch.sending import Timeout, apply_late, ask, finish, keep, lose, outcome_open, overtaken
 from voucherswitch.switch.telling import STILL_UNKNOWN
 
 
@@ -63,8 +64,12 @@ async def _try_routes(request: Provision, sent: Sent, chosen: Plan, deps: Deps, 
     for number, candidate in enumerate(chosen.candidates):
         if number > 0:
             route = candidate.route
-            if not await deps.journal.reroute(sent.entry, route.provider_id, route.provider_product):
-                return None
+            try:
+                if not await deps.journal.reroute(sent.entry, route.provider_id, route.provider_product):
+                    return None
+            except JournalError as error:
+                keep(deps, sent, outcome, sent.exchange.trace.take(), error)  # nobody was asked, nobody will be
+                raise
             sent.provider_id = route.provider_id
             sent.amount_cents = candidate.amount_cents
         order = make_order(request, candidate)

@@ -12,6 +12,7 @@ from voucherswitch.message.orders import ProvisionOrder
 from voucherswitch.message.outcomes import Approved, Declined, NotSent, Outcome, OutcomeUnknown
 from voucherswitch.message.refusals import RecordedRefusal, Refusal, Refused
 from voucherswitch.message.states import Kind, State
+from voucherswitch.message.trace import Leg
 from voucherswitch.providers.contract.connector import Call, Connector
 from voucherswitch.switch.clock import left_ms
 from voucherswitch.switch.deadlines import Deadlines, deadlines
@@ -21,7 +22,7 @@ from voucherswitch.switch.lifecycle import DUPLICATE_ELSEWHERE, Answer, Message,
 from voucherswitch.switch.positions import position, reversed_detail
 from voucherswitch.switch.provision import provision
 from voucherswitch.switch.requests import Provision
-from voucherswitch.switch.sending import Timeout, apply_late, ask, finish, outcome_open, refs_of
+from voucherswitch.switch.sending import Timeout, apply, apply_late, ask, finish, outcome_open
 from voucherswitch.switch.telling import STILL_UNKNOWN, reply_from_record, unknown
 from voucherswitch.switch.waiting import wait_decided
 
@@ -101,7 +102,7 @@ async def _ask_again(request: Provision, record: Record, exchange: Exchange, dep
     assert isinstance(outcome, NotSent | OutcomeUnknown)  # what decides nothing
     if outcome.error_type is ErrorType.FUNCTION_NOT_SUPPORTED:
         # Retries are not taken any more, such as after a replay window: nothing was sent, nothing is proved.
-        await deps.journal.end_call(sent.entry, outcome.alert, exchange.trace.take())
+        await _undecided(deps, sent, outcome, exchange.trace.take())
         raise Refused(_no_retries(exchange.originator.provision_decline_status))
     return await _still_unknown(deps, sent, outcome)
 
@@ -133,14 +134,20 @@ async def apply_late_retry(deps: Deps, sent: Sent, asked: _Asked, call: asyncio.
         await apply_late(deps, sent, call)
         return
     assert isinstance(outcome, NotSent | OutcomeUnknown)  # what decides nothing
-    await deps.journal.end_call(sent.entry, outcome.alert, sent.exchange.trace.take(), refs_of(outcome))
+    await _undecided(deps, sent, outcome, sent.exchange.trace.take())
 
 
 async def _still_unknown(deps: Deps, sent: Sent, outcome: NotSent | OutcomeUnknown) -> Reply:
     error = unknown(outcome) if isinstance(outcome, OutcomeUnknown) else STILL_UNKNOWN
     reply = sent.exchange.renderer.refusal(RecordedRefusal(error.refusal, error.detail))
-    await deps.journal.end_call(sent.entry, outcome.alert, sent.exchange.legs(reply), refs_of(outcome))
+    await _undecided(deps, sent, outcome, sent.exchange.legs(reply))
     return reply
+
+
+async def _undecided(deps: Deps, sent: Sent, outcome: NotSent | OutcomeUnknown, legs: list[Leg]) -> None:
+    """Give back the right to ask: what came of the question says nothing about the first message."""
+    unknown = outcome if isinstance(outcome, OutcomeUnknown) else OutcomeUnknown(alert=outcome.alert)
+    await apply(deps, sent, unknown, legs)
 
 
 def _no_retries(status: int) -> Refusal:

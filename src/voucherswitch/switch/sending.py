@@ -8,7 +8,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias, assert_never
+from functools import partial
+from typing import Any, TypeAlias, assert_never
 
 import structlog
 
@@ -18,7 +19,7 @@ from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import Approved, Declined, NotSent, Outcome, OutcomeUnknown
 from voucherswitch.message.refusals import RecordedRefusal, Refused
 from voucherswitch.message.states import State, mask
-from voucherswitch.message.trace import Trace
+from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.connector import Call, Connector
 from voucherswitch.providers.pool import ProviderBusyError
@@ -28,6 +29,7 @@ from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Reply, Sent
 from voucherswitch.switch.lifecycle import Message, states_moved_by
 from voucherswitch.switch.telling import NOT_DURABLE, declined, make_answer, not_sent, reply_from_record, unknown
+from voucherswitch.switch.unwritten import Kept
 from voucherswitch.switch.vouchers import change_on_reversal
 
 Ask: TypeAlias = Callable[[Connector, Call], Awaitable[Outcome]]
@@ -92,7 +94,19 @@ async def _attempted(send: Ask, connector: Connector, call: Call, provider_id: s
 
 
 async def finish(deps: Deps, sent: Sent, outcome: Outcome) -> Reply:
-    """Close the record with an outcome that came in time; returns the answer the journal holds."""
+    """Close the record with an outcome that came in time; returns the answer the journal holds.
+
+    Raises:
+        Refused: 500, the journal does not take it; it is kept and written as a late answer.
+    """
+    try:
+        return await _finish(deps, sent, outcome)
+    except JournalError as error:
+        keep(deps, sent, outcome, sent.exchange.trace.take(), error)
+        raise Refused(NOT_DURABLE) from error
+
+
+async def _finish(deps: Deps, sent: Sent, outcome: Outcome) -> Reply:
     match outcome:
         case Approved():
             return await _approve(deps, sent, outcome)
@@ -176,7 +190,12 @@ def outcome_open() -> Iterator[None]:
 
 async def close(deps: Deps, closing: Closing, exchange: Exchange, reply: Reply) -> bool:
     """Write an outcome with its trace. False: the record was decided meanwhile."""
-    return await deps.journal.close(closing, exchange.legs(reply))
+    inbound, *outbound = exchange.legs(reply)
+    try:
+        return await deps.journal.close(closing, [inbound, *outbound])
+    except JournalError:
+        exchange.trace.legs[:0] = outbound  # not written: they belong to whatever is written instead
+        raise
 
 
 async def overtaken(deps: Deps, sent: Sent) -> Reply:
@@ -191,8 +210,23 @@ async def overtaken(deps: Deps, sent: Sent) -> Reply:
 
 async def apply_late(deps: Deps, sent: Sent, call: asyncio.Task[Outcome]) -> None:
     """Wait for a call that outlived its answer and apply what it brings (§5.4)."""
-    outcome = await call
-    legs = sent.exchange.trace.take()
+    await apply(deps, sent, await call, sent.exchange.trace.take())
+
+
+async def apply(deps: Deps, sent: Sent, outcome: Outcome, legs: list[Leg]) -> None:
+    """Apply an outcome that its originator did not hear; what the journal does not take now is kept."""
+    try:
+        await _apply(deps, sent, outcome, legs)
+    except JournalError as error:
+        keep(deps, sent, outcome, legs, error)
+
+
+def keep(deps: Deps, sent: Sent, outcome: Outcome, legs: list[Leg], error: JournalError) -> None:
+    """Keep what could not be written until the database is back."""
+    deps.unwritten.keep(Kept(partial(_apply, deps, sent, outcome, legs), _facts(sent, outcome)), str(error))
+
+
+async def _apply(deps: Deps, sent: Sent, outcome: Outcome, legs: list[Leg]) -> None:
     match outcome:
         case Approved():
             answer = make_answer(sent, outcome)
@@ -206,3 +240,20 @@ async def apply_late(deps: Deps, sent: Sent, call: asyncio.Task[Outcome]) -> Non
             await deps.journal.end_call(sent.entry, outcome.alert, legs, refs_of(outcome))
         case _:
             assert_never(outcome)
+
+
+def _facts(sent: Sent, outcome: Outcome) -> dict[str, Any]:
+    """What an operator needs to settle an outcome without the journal; nothing that could be spent."""
+    facts = {
+        "request_id": str(sent.entry.request_id),
+        "generation": sent.entry.generation,
+        "kind": sent.entry.kind.name,
+        "originator": sent.exchange.originator.id,
+        "provider": sent.provider_id,
+        "amount_cents": sent.amount_cents,
+        "outcome": type(outcome).__name__,
+    }
+    if isinstance(outcome, Approved):
+        serial = None if outcome.voucher is None else outcome.voucher.serial_number
+        return facts | {"serial": serial, "provider_ref": outcome.provider_ref, "refs": outcome.refs}
+    return facts | {"provider_code": outcome.provider_code}
