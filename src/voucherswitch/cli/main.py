@@ -28,6 +28,7 @@ from voucherswitch.cli import (
     till,
 )
 from voucherswitch.cli.errors import FAILED, CommandError, line_for, say, unexpected_line
+from voucherswitch.cli.torture import command as torture
 
 # Long option -> whether a value follows. They may stand anywhere: `voucherswitch up --data-dir x` is what people type.
 _GLOBAL: Final = {"--data-dir": True, "--config": True, "--debug": False}
@@ -114,6 +115,7 @@ sandbox.register(app)
 processes.register(app)
 till.register(app)
 explain.register(app)
+torture.register(app)
 for group in (originator, product, route, receiver, provider, saf, db):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 

@@ -30,8 +30,8 @@ class Till:
 class _At:
     """Where a simulator will listen, for the settings of its provider."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.url = f"http://{host}:{port}"
+    def __init__(self, url: str) -> None:
+        self.url = url
 
 
 async def load(settings: "Settings", connection: "asyncpg.Connection", password: str | None) -> Till:
@@ -73,11 +73,16 @@ async def load(settings: "Settings", connection: "asyncpg.Connection", password:
 
 def simulated(settings: "Settings", name: str) -> tuple[dict[str, Any], dict[str, str]]:
     """The settings of a simulated provider: where it is, and its credentials. All else stays as it is by default."""
+    port = processes.simulator_ports(settings)[name]
+    return simulated_at(name, f"http://{settings.simulator_host}:{port}")
+
+
+def simulated_at(name: str, url: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The same for a simulator that is reached at another address than its own, such as a proxy's."""
     from voucherswitch.providers import registry
     from voucherswitch.providers.contract.settings import secret_keys
 
-    at = _At(settings.simulator_host, processes.simulator_ports(settings)[name])
-    needed = registry.kit_profile(name).settings(at)
+    needed = registry.kit_profile(name).settings(_At(url))
     sealed = secret_keys(registry.settings_type(name))
     # Numbers are a test's: how often to ask, how long to wait. The sandbox has the provider's own.
     kept = {key: value for key, value in needed.items() if key in _ADDRESSES or isinstance(value, str)}

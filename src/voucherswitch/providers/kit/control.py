@@ -33,6 +33,11 @@ class SimulatorControl:
     def __init__(self, control_url: str) -> None:
         self._at = urlsplit(control_url)
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the control API."""
+        return self._at.hostname or "", self._at.port or 80
+
     async def call(self, method: str, path: str, body: object = None, **query: str) -> ControlAnswer:
         """Make one call, whatever it answers; `path` is what follows `/__sim`."""
         target = f"/__sim{path}" + (f"?{urlencode(query)}" if query else "")
@@ -77,6 +82,15 @@ class SimulatorControl:
             if error.status != 400 or "op must be" not in str(error):
                 raise
             await self._json("POST", "/faults", wanted | {"op": "*"})
+
+    async def order(self, fault: Mapping[str, Any]) -> None:
+        """Order a fault in the control API's own words."""
+        await self._json("POST", "/faults", dict(fault))
+
+    async def faults(self) -> list[dict[str, Any]]:
+        """The faults that are armed, with `timesLeft` of each."""
+        armed: list[dict[str, Any]] = await self._json("GET", "/faults")
+        return armed
 
     async def clear_faults(self) -> None:
         """Disarm all faults."""
