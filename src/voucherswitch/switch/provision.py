@@ -30,19 +30,29 @@ async def provision(request: Provision, exchange: Exchange, deps: Deps) -> Reply
         Refused: a rule of §4.3 or step 7 says no; nothing was recorded.
         JournalFullError, JournalUnavailableError: certainly not processed.
     """
+    reply = await provision_if_new(request, exchange, deps)
+    if reply is not None:
+        return reply
+    record = await deps.journal.read(request.request_id)
+    check_id(deps, Kind.PROVISION, record, exchange.originator.id, reuse=False)
+    raise RuntimeError(f"provision {request.request_id} was not opened, yet its id is free")
+
+
+async def provision_if_new(request: Provision, exchange: Exchange, deps: Deps) -> Reply | None:
+    """The same for one whose id may be known: None, and nothing was recorded or sent, when it has a record already."""
     limits = deadlines(exchange.originator, exchange.received_s, deps.answer_margin_s)
     chosen = choose(request, exchange, deps)
     if isinstance(chosen, Refusal):
         # Step 6 comes before step 7: a known id is a duplicate, however badly this copy is routed.
-        await refuse_known_id(request, exchange, deps)
+        if await deps.journal.read(request.request_id) is not None:
+            return None
         raise Refused(chosen)
 
     first = chosen.candidates[0]
     # Durable, with the provider's name, before a byte leaves: after a crash there is somebody to ask.
     entry = await deps.journal.open(opening(request, exchange, chosen, first, limits))
     if entry is None:
-        await refuse_known_id(request, exchange, deps)
-        raise RuntimeError(f"provision {request.request_id} was not opened, yet its id is free")
+        return None
 
     sent = describe(entry, request, exchange, chosen, first)
     with outcome_open():
@@ -97,12 +107,6 @@ def choose(request: Provision, exchange: Exchange, deps: Deps) -> Plan | Refusal
     )
     chosen, _ = plan(wish, exchange.originator, deps.snapshot, deps.providers.capabilities)
     return chosen
-
-
-async def refuse_known_id(request: Provision, exchange: Exchange, deps: Deps) -> None:
-    """Refuse if the id has a record; return if it has none."""
-    record = await deps.journal.read(request.request_id)
-    check_id(deps, Kind.PROVISION, record, exchange.originator.id, reuse=False)
 
 
 def opening(request: Provision, exchange: Exchange, chosen: Plan, candidate: Candidate, limits: Deadlines) -> Opening:

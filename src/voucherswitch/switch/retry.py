@@ -6,6 +6,7 @@ Answers from the record when it knows, asks the provider where its rule allows, 
 import asyncio
 from typing import Protocol
 
+from voucherswitch.config.limits import JUDGEMENTS_MAX
 from voucherswitch.journal.records import Entry, Record
 from voucherswitch.message.codes import ZAR, ErrorType
 from voucherswitch.message.orders import ProvisionOrder
@@ -20,7 +21,7 @@ from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Reply, Sent
 from voucherswitch.switch.lifecycle import DUPLICATE_ELSEWHERE, Answer, Message, Move, judge
 from voucherswitch.switch.positions import position, reversed_detail
-from voucherswitch.switch.provision import provision
+from voucherswitch.switch.provision import provision_if_new
 from voucherswitch.switch.requests import Provision
 from voucherswitch.switch.sending import Timeout, apply, apply_late, ask, finish, outcome_open
 from voucherswitch.switch.telling import STILL_UNKNOWN, reply_from_record, unknown
@@ -45,6 +46,16 @@ async def retry(request: Provision, same: SameRequest, exchange: Exchange, deps:
 
 
 async def _retry(request: Provision, same: SameRequest, exchange: Exchange, deps: Deps) -> Reply:
+    # The first request may still be on its way and be written between our look and our own try: then it is looked at.
+    for _ in range(JUDGEMENTS_MAX):
+        reply = await _judged(request, same, exchange, deps)
+        if reply is not None:
+            return reply
+    raise RuntimeError(f"provision {request.request_id} is neither new nor known")
+
+
+async def _judged(request: Provision, same: SameRequest, exchange: Exchange, deps: Deps) -> Reply | None:
+    """Answer by what the record says now; None: there was none, and there is one since."""
     limits = deadlines(exchange.originator, exchange.received_s, deps.answer_margin_s)
     record = await deps.journal.read(request.request_id)
     if record is not None:
@@ -57,7 +68,7 @@ async def _retry(request: Provision, same: SameRequest, exchange: Exchange, deps
     if isinstance(verdict, Refusal):
         raise Refused(verdict, None if record is None else reversed_detail(record))
     if isinstance(verdict, Move) or record is None:
-        return await provision(request, exchange, deps)  # T1
+        return await provision_if_new(request, exchange, deps)  # T1
     if verdict is Answer.WAIT:
         waited = await wait_decided(deps.journal, request.request_id, limits.answer, while_unknown=False)
         # Still open and nobody asks: the worker died over the call that was waited for.
