@@ -1,4 +1,4 @@
-"""The processes of a test switch, one program each: `python -m support.child simulator|switch|worker`.
+"""The processes of a test switch, one program each: `python -m support.child simulator|switch|supervisor|worker`.
 
 They are told what to do by their environment, like the real ones, and are killed when the tests die.
 """
@@ -21,7 +21,7 @@ FLOAT_CENTS = 10**15
 
 
 def main(program: str) -> None:
-    """Run one of the three until it is told to stop. Each loads only what it is: they start together, on few cores."""
+    """Run one of them until it is told to stop. Each loads only what it is: they start together, on few cores."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     if program == "simulator":
         from voucherswitch.providers.simulators import serve_simulators
@@ -30,6 +30,11 @@ def main(program: str) -> None:
         profiles = {"sandbox": {"id_reuse": "rebind", "code_reuse": "rebind", "float_cents": FLOAT_CENTS}}
         asyncio.run(serve_simulators("127.0.0.1", {"sandbox": port}, profiles, _announce))
         return
+    if program == "supervisor":
+        from voucherswitch.cli.main import run
+
+        sys.argv = ["voucherswitch", "switch"]
+        run()
     settings = Settings()
     assert settings.database_url is not None
     if program == "switch":

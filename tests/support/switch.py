@@ -44,6 +44,7 @@ SETTINGS: Final = {
     "SAF_POLL_MS": "20",
     "LANE_LEASE_S": "5",
     "WORKER_LEASE_S": "5",
+    "KEEP_ALIVE_S": "5",
 }
 # What no worker and no sender may ever log: an answer 500, and late work that failed.
 _UNEXPECTED: Final = re.compile(r"unexpected error|work after the answer failed|Traceback \(most recent call last\)")
@@ -74,11 +75,17 @@ class Switch:
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, *, workers: int = 1, senders: int = 1, settings: Mapping[str, str] | None = None
+        cls,
+        *,
+        workers: int = 1,
+        senders: int = 1,
+        supervised: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> AsyncIterator["Switch"]:
         """Start all of it, with every originator of `originators.ALL` and every brand of `providers.BRANDS`.
 
         Args:
+            supervised: let `voucherswitch switch` run the workers; it is the one process in `workers` then.
             settings: settings by their environment names without the prefix, over those of this module.
         """
         folder = _make_folder()
@@ -92,8 +99,11 @@ class Switch:
                 await switch._open(SETTINGS | dict(settings or {}))
                 for _ in range(senders):
                     switch.start_sender()
-                for _ in range(workers):
-                    switch.start_worker()
+                if supervised:
+                    switch.start_supervisor(workers)
+                else:
+                    for _ in range(workers):
+                        switch.start_worker()
                 await switch.ready()
                 cls.running.append(switch)
                 yield switch
@@ -153,8 +163,10 @@ class Switch:
                     await self._add(connection, originator, password_hash)
 
     async def _close(self) -> None:
+        if hasattr(self, "client"):
+            await self.client.close()  # a worker waits a while for the next request on a connection that is open
         await asyncio.gather(*(process.stop() for process in (*self.workers, *self.senders)))
-        for resource in ("simulator", "client", "pool"):
+        for resource in ("simulator", "pool"):
             if hasattr(self, resource):
                 await getattr(self, resource).close()
         for held in self._held:
@@ -180,6 +192,12 @@ class Switch:
         """Start one more worker on the shared port; see `ready`."""
         return self._start("switch", self.workers)
 
+    def start_supervisor(self, workers: int) -> Process:
+        """Start `voucherswitch switch` on the port, which it wants to itself; see `ready`."""
+        self._held[0].close()
+        self._settings["WORKERS"] = str(workers)
+        return self._start("supervisor", self.workers)
+
     def start_sender(self) -> Process:
         """Start one more store-and-forward sender."""
         return self._start("worker", self.senders)
@@ -197,6 +215,14 @@ class Switch:
 
         What it logs is its test's business: `complaints` does not look at it.
         """
+        async with self.lone_worker(database_url=database_url, **settings) as (client, _):
+            yield client
+
+    @asynccontextmanager
+    async def lone_worker(
+        self, *, database_url: str | None = None, **settings: str
+    ) -> AsyncIterator[tuple[Client, Process]]:
+        """As `extra_worker`, for a test that does something to the process."""
         port = self._hold_port()
         values = self._settings | settings | {"INTERFACE_PORT": str(port)}
         env = {f"VOUCHERSWITCH_{name}": value for name, value in values.items()}
@@ -206,7 +232,7 @@ class Switch:
         process.start()
         try:
             await eventually(lambda: _answers(client, process), "an extra worker that answers", within_s=READY_S)
-            yield client
+            yield client, process
         finally:
             await client.close()
             await process.stop()

@@ -16,7 +16,7 @@ import pytest
 
 # Runs a supervisor as `voucherswitch up` would. `ready` may be {"file": path}: ready when the file exists.
 DRIVER = """
-import asyncio, json, sys
+import asyncio, json, socket, sys
 from pathlib import Path
 from voucherswitch.cli.supervisor import Child, Supervisor, parent
 
@@ -30,7 +30,11 @@ def probe(ready):
 spec = json.loads(sys.argv[1])
 if spec.pop("without_kernel_help", False):
     parent._LIBC = None
-children = [Child(**{**child, "ready": probe(child.get("ready"))}) for child in spec.pop("children")]
+def listen(port):
+    return lambda: socket.create_server(("127.0.0.1", port), reuse_port=True)
+
+children = [Child(**{**child, "ready": probe(child.get("ready")), "listen": listen(child["listen"]) if "listen" in child
+                     else None}) for child in spec.pop("children")]
 ready = lambda: print("ALL READY", file=sys.stderr, flush=True)
 sys.exit(asyncio.run(Supervisor(children, on_ready=ready, **spec).run()))
 """
@@ -333,3 +337,103 @@ def test_a_reader_that_went_away_does_not_stop_the_children(up: Callable[..., Up
     run.process.terminate()
     assert run.process.wait() == 0
     assert log.read_text().splitlines() == ["worker up", "worker told", "worker gone"]
+
+
+# Inherits a socket. The first process accepts nothing; its successors answer one connection after the other. argv: a
+# file that every process adds its id to, and what the second one does instead of getting ready.
+SERVER = """
+import os, signal, sys
+from pathlib import Path
+from voucherswitch.cli.supervisor import handed_listener, tell_ready
+started = Path(sys.argv[1])
+number = len(started.read_text().split()) if started.exists() else 0
+with started.open("a") as file:
+    file.write(f"{os.getpid()} ")
+if number == 1:
+    exec(sys.argv[2])
+listener = handed_listener()
+tell_ready()
+if number == 0:
+    signal.pause()
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(b"served by %d" % number)
+    connection.close()
+"""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that others may share."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def server(name: str, started: Path, port: int, second: str = "") -> dict[str, Any]:
+    argv = [sys.executable, "-c", SERVER, str(started), second]
+    return {"name": name, "argv": argv, "tells_ready": True, "listen": port}
+
+
+def test_a_hangup_gives_waiting_connections_to_the_successor(up: Callable[..., Up], tmp_path: Path, port: int) -> None:
+    """Nobody accepted them, and the process whose socket they wait in goes: none is reset."""
+    run = up(server("server", tmp_path / "pids", port), renew_on_hangup=True)
+    run.line_with("ALL READY")
+    waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    run.process.send_signal(signal.SIGHUP)
+    run.line_with("voucherswitch: restarted")
+    for connection in waiting:
+        with connection:
+            assert connection.recv(100) == b"served by 1"
+    wait_until(lambda: gone(int((tmp_path / "pids").read_text().split()[0])))
+    run.process.terminate()
+    assert run.end() == 0
+
+
+def test_a_successor_that_cannot_start_leaves_its_predecessor_at_work(
+    up: Callable[..., Up], tmp_path: Path, port: int
+) -> None:
+    """A bad release or setting costs one failed start, not the service."""
+    children = [server(name, tmp_path / name, port, "sys.exit('no such setting')") for name in ("first", "second")]
+    run = up(*children, renew_on_hangup=True)
+    run.line_with("ALL READY")
+    run.process.send_signal(signal.SIGHUP)
+    run.line_with("first ended with exit code 1: no such setting (it was never ready)")
+    run.line_with("restart given up: first goes on as it was, and so do those after it")
+    pids = [(tmp_path / name).read_text().split() for name in ("first", "second")]
+    assert [len(started) for started in pids] == [2, 1]
+    assert not gone(int(pids[0][0]))
+    run.process.send_signal(signal.SIGHUP)  # it has been mended: the third process starts
+    run.line_with("restart given up: second")
+    run.process.terminate()
+    assert run.end() == 0
+
+
+def test_a_stop_in_the_middle_of_a_restart_ends_both_processes(
+    up: Callable[..., Up], tmp_path: Path, port: int
+) -> None:
+    run = up(server("server", tmp_path / "pids", port, "signal.pause()"), renew_on_hangup=True)
+    run.line_with("ALL READY")
+    run.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len((tmp_path / "pids").read_text().split()) == 2)
+    run.process.send_signal(signal.SIGHUP)
+    run.line_with("not restarted: a start is under way already")
+    run.process.terminate()
+    assert run.end() == 0
+    assert all(gone(int(pid)) for pid in (tmp_path / "pids").read_text().split())
+
+
+def test_a_crashed_process_leaves_no_connection_waiting(up: Callable[..., Up], tmp_path: Path, port: int) -> None:
+    """Until it runs again the kernel gives new connections to the others; here there are none, so it refuses."""
+    run = up(server("server", tmp_path / "pids", port), renew_on_hangup=True)
+    run.line_with("ALL READY")
+    os.kill(int((tmp_path / "pids").read_text()), signal.SIGKILL)
+    run.line_with("starting it again")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    run.line_with("runs again")
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        assert connection.recv(100) == b"served by 1"
+    run.process.terminate()
+    assert run.end() == 0

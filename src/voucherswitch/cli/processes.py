@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
@@ -44,7 +45,9 @@ def switch(workers: Workers = None) -> None:
     """Serve originators: the interface, a process per core.
 
     The database is the one of DATABASE_URL, or the one that `voucherswitch up` runs in the data directory. It must have
-    this release's migrations. SIGTERM lets requests in work end, for `drain_s` at most.
+    this release's migrations. SIGTERM lets requests in work end, for `drain_s` at most. SIGHUP restarts the processes
+    one after the other while they serve, with the program and the settings file as they are then; in a terminal, where
+    it means that the terminal is gone, it stops.
 
     \b
     Example:
@@ -62,6 +65,7 @@ def switch(workers: Workers = None) -> None:
             children,
             drain_s=settings.drain_s + AFTER_DRAIN_S,
             prefix=settings.log_format == "console",
+            renew_on_hangup=sys.stdin is None or not sys.stdin.isatty(),
             on_ready=lambda: say(f"interface ready: {interface_url(settings)} ({len(children)} processes)"),
         )
         code = asyncio.run(supervisor.run())
@@ -72,10 +76,11 @@ def switch(workers: Workers = None) -> None:
 
 def switch_worker() -> None:
     """One switch process; `switch` and `up` start it."""
+    from voucherswitch.cli.supervisor import handed_listener, tell_ready
     from voucherswitch.interface.server import serve
 
     settings = _start_process()
-    serve(settings, running_database(settings))
+    serve(settings, running_database(settings), handed_listener(), tell_ready)
 
 
 def worker() -> None:
@@ -148,13 +153,15 @@ def simulator_ports(settings: "Settings") -> dict[str, int]:
 def switch_children(settings: "Settings", url: str) -> "list[Child]":
     """The switch's processes as children of a supervisor."""
     from voucherswitch.cli.supervisor import Child
+    from voucherswitch.interface.server import listening_socket
 
     return [
         Child(
             name=f"switch-{number}",
             argv=own_command("switch-worker"),
             env=child_env(settings, url),
-            ready=f"{interface_url(settings)}/openapi.json",
+            tells_ready=True,
+            listen=partial(listening_socket, settings.interface_host, settings.interface_port),
         )
         for number in range(1, settings.workers + 1)
     ]

@@ -131,3 +131,16 @@ INVARIANT_FULL_S_MAX: Final = 3600.0
 
 # How long an originator may take to send a body of at most 64 KiB.
 BODY_READ_S: Final = 10.0
+
+# A draining worker serves what still comes on idle connections for this long; then it says good-bye on them.
+DRAIN_IDLE_S: Final = 3.0
+
+# After the good-bye, how long a request that crossed it may still arrive without resetting the connection.
+GOODBYE_LINGER_S: Final = 2.0
+
+# What late answers get to be written when the drain time is used up.
+LATE_ANSWERS_S: Final = 1.0
+
+# Files and connections that a worker may have open, where the system allows: each request holds two, one to its
+# provider. Systems start programs with 1,024, which is less than the requests that a worker takes.
+OPEN_FILES_MAX: Final = 65_536

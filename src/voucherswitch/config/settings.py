@@ -158,6 +158,16 @@ class Settings(BaseSettings):
         description="Last path segments that mean a retry: `POST /vouchers/{id}/retry`.",
         json_schema_extra={"accepts": "1 to 8 words, as a list or with commas between"},
     )
+    connections_max: Whole = _whole(
+        4_096, 1, 100_000, "Open connections per switch worker; a further one is closed with an answer 500, unread."
+    )
+    keep_alive_s: Whole = _whole(
+        75,
+        1,
+        3_600,
+        "A connection without a request is closed after this time. Set it above what originators and proxies use, so "
+        "that it is they who close.",
+    )
     in_flight_max: Whole = _whole(2_048, 1, 100_000, "Requests in work per switch worker; more are answered 503.")
     in_flight_per_originator_max: Whole = _whole(
         1_024, 1, 100_000, "Requests in work per originator and switch worker; more are answered 503."

@@ -10,9 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from voucherswitch.config.limits import LATE_ANSWERS_S
 from voucherswitch.config.settings import Settings
 from voucherswitch.interface import products, redemptions, refunds, vouchers
 from voucherswitch.interface.admission import Admission
+from voucherswitch.interface.connection import Drain
 from voucherswitch.interface.docs_page import CONTENT_SECURITY_POLICY, docs_assets
 from voucherswitch.interface.endpoint import NO_SUCH_METHOD, NOT_FOUND, UNEXPECTED, Services
 from voucherswitch.interface.openapi import document_bytes
@@ -30,7 +32,7 @@ BASE = "/suv/v1"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(settings: Settings, url: str) -> Starlette:
+def build_app(settings: Settings, url: str, drain: Drain) -> Starlette:
     """Build the application of one switch worker; it opens its parts when it starts and drains them when it ends."""
 
     @asynccontextmanager
@@ -52,8 +54,8 @@ def build_app(settings: Settings, url: str) -> Starlette:
                 admission=Admission(settings.in_flight_max, settings.in_flight_per_originator_max),
             )
             yield
-            await background.drain()
-            await unwritten.drain(settings.drain_s)
+            await background.drain(max(drain.left_s, LATE_ANSWERS_S))
+            await unwritten.drain(max(drain.left_s, LATE_ANSWERS_S))
 
     app = Starlette(
         routes=_routes(settings),

@@ -98,6 +98,9 @@ async def serve(request: Request, work: Work, overloaded: Reply | None = None) -
         reply = overloaded or OVERLOADED
     except ClientDisconnect:
         reply = TOO_LARGE  # nobody is there to read it, and nothing was begun
+    except asyncio.CancelledError:
+        # Only the end of a drain cancels requests. Whatever this one had begun is in the journal.
+        reply = UNFINISHED
     return _response(request, reply)
 
 
@@ -212,6 +215,8 @@ UNIDENTIFIED = errors.plain(401, ErrorType.AUTHENTICATION_ERROR, "Originator not
 NOT_JSON = errors.plain(415, ErrorType.FORMAT_ERROR, "Content-Type must be application/json (UTF-8).")
 TOO_LARGE = errors.plain(413, ErrorType.FORMAT_ERROR, f"The body is over {BODY_BYTES_MAX} bytes.")
 OVERLOADED = errors.plain(503, ErrorType.UPSTREAM_UNAVAILABLE, "Overloaded; nothing was processed.", RETRY_AFTER_S)
+NOT_READ = errors.plain(500, ErrorType.GENERAL_ERROR, "The connection ended before the request was read.")
+UNFINISHED = errors.plain(500, ErrorType.GENERAL_ERROR, "Stopped before the outcome was known.")
 RETRY_AGAIN = errors.plain(500, ErrorType.GENERAL_ERROR, "Overloaded; the outcome is not known. Retry again.")
 TOO_SLOW = errors.plain(408, ErrorType.FORMAT_ERROR, "The body came too slowly.")
 UNEXPECTED = errors.plain(500, ErrorType.GENERAL_ERROR, "Unexpected error.")

@@ -1,15 +1,21 @@
 """One switch worker: uvicorn on a port that all workers of a machine share.
 
-Each worker binds with SO_REUSEPORT, so that the kernel spreads connections over them evenly; whoever starts the workers
-has made sure that the port is free (`reserve_port`).
+Every worker listens on a socket of its own with SO_REUSEPORT, so that the kernel spreads connections over them evenly.
+Whoever starts the workers has made sure that the port is free (`reserve_port`), and may hand over the socket, so that
+a worker's successor takes over the connections that wait in it (0018).
 """
 
+import asyncio
+import resource
 import socket
+from collections.abc import Callable
 
 import uvicorn
 
+from voucherswitch.config.limits import DRAIN_IDLE_S, OPEN_FILES_MAX
 from voucherswitch.config.settings import Settings
 from voucherswitch.interface.app import build_app
+from voucherswitch.interface.connection import Connection, Connections, Drain
 
 BACKLOG = 2048
 
@@ -19,7 +25,7 @@ class PortInUseError(OSError):
 
 
 def reserve_port(host: str, port: int, setting: str) -> socket.socket:
-    """Make sure that nobody uses the port, then hold it for workers that bind with SO_REUSEPORT.
+    """Make sure that nobody uses the port, then hold it for sockets that share it by SO_REUSEPORT.
 
     Raises:
         PortInUseError: it is taken, or the address is not this machine's.
@@ -45,12 +51,33 @@ def shared_socket(host: str, port: int) -> socket.socket:
     return sock
 
 
-def serve(settings: Settings, url: str) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in work and return."""
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket for one worker and its successors; connections wait in it until one of them accepts."""
+    sock = shared_socket(host, port)
+    sock.listen(BACKLOG)
+    return sock
+
+
+def serve(
+    settings: Settings,
+    url: str,
+    listener: socket.socket | None = None,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in work and return.
+
+    Args:
+        settings: the worker's.
+        url: the journal's database.
+        listener: a socket to accept from; without it the worker makes its own.
+        on_ready: called once, when requests are answered.
+    """
+    _raise_file_limit()
+    drain = Drain(settings.drain_s)
     config = uvicorn.Config(
-        build_app(settings, url),
+        build_app(settings, url, drain),
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -58,7 +85,37 @@ def serve(settings: Settings, url: str) -> None:
         server_header=False,
         proxy_headers=False,  # nobody in front of us is trusted to say who speaks
         backlog=BACKLOG,
+        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.drain_s,
     )
-    sock = shared_socket(settings.interface_host, settings.interface_port)
-    uvicorn.Server(config).run(sockets=[sock])
+    sock = listener or shared_socket(settings.interface_host, settings.interface_port)
+    _Server(config, Connections(drain, settings.connections_max), on_ready).run(sockets=[sock])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which says when it is ready and lets idle connections have their last request."""
+
+    def __init__(self, config: uvicorn.Config, connections: Connections, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.server_state: Connections = connections
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.server_state.drain.begin()
+        dismissal = asyncio.get_running_loop().call_later(DRAIN_IDLE_S, self.server_state.dismiss_idle)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            dismissal.cancel()
+
+
+def _raise_file_limit() -> None:
+    """Let the process open as many connections as its bounds allow, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(OPEN_FILES_MAX, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -34,10 +34,14 @@ class Background:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("work after the answer failed", work=task.get_name(), exc_info=error)
 
-    async def drain(self) -> None:
-        """Wait for all of it; every task is bounded by its call's deadline."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+    async def drain(self, within_s: float) -> None:
+        """Wait for all of it; what is not done in time is given up, and its record stays as open as it is."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+        for task in list(self._tasks):
+            log.warning("work after the answer given up at the stop", work=task.get_name())
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 class Deps(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """What the supervisor is told of a process that it shall run."""
 
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -17,6 +18,9 @@ class Child:
         env: added to our environment.
         ready: when it is ready: an http URL that answers 2xx, a (host, port) that accepts connections, a function that
             says so, or None for at once.
+        tells_ready: instead of `ready`: it says so itself, with `tell_ready`.
+        listen: makes the socket that each process of it inherits (`handed_listener`). A child with one can be replaced
+            while it runs: its successor accepts from the same socket before it is told to stop.
         ready_within_s: it fails when it is not ready this long after its start.
         start_order: it is started when every child of a lower number is ready; equal numbers start together.
         stop_order: it is told to stop when every child of a lower number is gone; equal numbers stop together.
@@ -26,6 +30,8 @@ class Child:
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: str | tuple[str, int] | Probe | None = None
+    tells_ready: bool = False
+    listen: Callable[[], socket.socket] | None = None
     ready_within_s: float = 30
     start_order: int = 0
     stop_order: int = 0

@@ -3,11 +3,14 @@
 import asyncio
 import os
 import signal
-from contextlib import suppress
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final
 
 from voucherswitch.cli.supervisor.child import Child
+from voucherswitch.cli.supervisor.handover import LISTENER_VARIABLE, READY_VARIABLE, until_told
 from voucherswitch.cli.supervisor.output import Output, Printer, end_output
 from voucherswitch.cli.supervisor.parent import ParentTie
 from voucherswitch.cli.supervisor.readiness import wait_until_ready
@@ -22,16 +25,26 @@ class Run:
     Attributes:
         ready: set when a process of the child was ready for the first time.
         stopping: set by the supervisor: end the process, and don't start another.
+        replaces: the state whose place it takes, as long as it was not ready.
     """
 
-    def __init__(self, child: Child, printer: Printer, tie: ParentTie, kill_asked: asyncio.Event) -> None:
+    def __init__(
+        self,
+        child: Child,
+        printer: Printer,
+        tie: ParentTie,
+        kill_asked: asyncio.Event,
+        replaces: "Run | None" = None,
+    ) -> None:
         self.child: Final = child
+        self.replaces: Final = replaces
         self.ready: Final = asyncio.Event()
         self.stopping: Final = asyncio.Event()
         self._printer: Final = printer
         self._tie: Final = tie
         self._kill_asked: Final = kill_asked
         self._process: asyncio.subprocess.Process | None = None
+        self._listener: socket.socket | None = None
         self._last_line = ""
         self._last_error_line = ""
 
@@ -47,21 +60,27 @@ class Run:
             OSError: it cannot be started.
         """
         self._last_line = self._last_error_line = ""
-        process, outputs = await self._start()
+        with self._listening() as listener, _ready_pipe(self.child) as (told, tell):
+            return await self._live(listener, told, tell)
+
+    async def _live(self, listener: int | None, told: int | None, tell: int | None) -> str:
+        process, outputs = await self._start(listener, tell)
         self._process = process
         if self._kill_asked.is_set():  # while it was being started
             self.kill()
         exited = asyncio.create_task(process.wait())
 
-        in_time = await self._until_ready(exited)
+        in_time = await self._until_ready(exited, told)
         if not in_time:
             self.kill()
-        elif not exited.done() or self.child.ready is None:
+        elif not exited.done() or (self.child.ready is None and not self.child.tells_ready):
             if not self.stopping.is_set():
                 if self.ready.is_set():
                     self._printer.say(f"{self.child.name} runs again")
                 self.ready.set()
             await first_of(exited, self.stopping.wait())
+            # Before the process stops accepting: nothing may wait for a process that does not come.
+            self._close_listener()
             if not exited.done():
                 with suppress(ProcessLookupError):
                     process.terminate()
@@ -76,9 +95,30 @@ class Run:
             with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    async def _start(self) -> tuple[asyncio.subprocess.Process, list[Output]]:
+    @contextmanager
+    def _listening(self) -> Iterator[int | None]:
+        """The descriptor of the child's socket: the one of the process that it replaces, or a new one.
+
+        It is ours as long as the process runs. When that has crashed, the kernel gives new connections to others.
+        """
+        if self.child.listen is not None:
+            before = None if self.replaces is None or self.ready.is_set() else self.replaces._listener
+            self._listener = self.child.listen() if before is None else before.dup()
+        try:
+            yield None if self._listener is None else self._listener.fileno()
+        finally:
+            self._close_listener()
+
+    def _close_listener(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    async def _start(self, listener: int | None, tell: int | None) -> tuple[asyncio.subprocess.Process, list[Output]]:
         """Start the process and pass on its output."""
         # Pipes of our own: asyncio's would make `wait` wait for grandchildren that keep them open.
+        handed = {LISTENER_VARIABLE: listener, READY_VARIABLE: tell}
+        given = {name: descriptor for name, descriptor in handed.items() if descriptor is not None}
         outputs: list[Output] = []
         write_ends: list[int] = []
         try:
@@ -88,11 +128,17 @@ class Run:
                 outputs.append(await Output.open(read_end, partial(self._take, is_error=is_error)))
             process = await asyncio.create_subprocess_exec(
                 *self.child.argv,
-                env={"PYTHONUNBUFFERED": "1", **os.environ, **self.child.env, **self._tie.env},
+                env={
+                    "PYTHONUNBUFFERED": "1",
+                    **os.environ,
+                    **self.child.env,
+                    **self._tie.env,
+                    **{name: str(descriptor) for name, descriptor in given.items()},
+                },
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=write_ends[0],
                 stderr=write_ends[1],
-                pass_fds=self._tie.descriptors,
+                pass_fds=(*self._tie.descriptors, *given.values()),
                 start_new_session=True,
                 preexec_fn=self._tie.before_program,
             )
@@ -105,9 +151,9 @@ class Run:
                 os.close(write_end)
         return process, outputs
 
-    async def _until_ready(self, exited: "asyncio.Task[int]") -> bool:
+    async def _until_ready(self, exited: "asyncio.Task[int]", told: int | None) -> bool:
         """Wait until the child is ready, ends, or is to stop; return False when none of this came in time."""
-        probe = asyncio.create_task(wait_until_ready(self.child))
+        probe = asyncio.create_task(wait_until_ready(self.child) if told is None else until_told(told))
         try:
             await first_of(probe, exited, self.stopping.wait(), timeout_s=self.child.ready_within_s)
             if probe.done():
@@ -133,3 +179,17 @@ def _outcome(code: int) -> str:
         return signal.Signals(-code).name
     except ValueError:
         return f"signal {-code}"
+
+
+@contextmanager
+def _ready_pipe(child: Child) -> Iterator[tuple[int | None, int | None]]:
+    """Both ends of the pipe by which a child says that it is ready, if it does."""
+    if not child.tells_ready:
+        yield None, None
+        return
+    read_end, write_end = os.pipe()
+    try:
+        yield read_end, write_end
+    finally:
+        os.close(read_end)
+        os.close(write_end)

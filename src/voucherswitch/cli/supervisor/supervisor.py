@@ -30,6 +30,8 @@ class Supervisor:
 
     SIGINT, SIGTERM and SIGHUP stop the children in their order, each group once the one before is gone; what is not
     gone after `drain_s` is killed. A second signal kills all at once.
+
+    `renew` replaces the children that inherit a socket, one after the other, while they serve.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Supervisor:
         drain_s: float,
         restarts_per_minute_max: int = 5,
         prefix: bool = True,
+        renew_on_hangup: bool = False,
         on_ready: Callable[[], None] | None = None,
         out: BinaryIO | None = None,
         err: BinaryIO | None = None,
@@ -49,6 +52,7 @@ class Supervisor:
             drain_s: bound of a stop.
             restarts_per_minute_max: a child that crashes more often ends everything.
             prefix: put the child's name before its lines; False passes them on as they are (JSON logs).
+            renew_on_hangup: SIGHUP means `renew`, not stop.
             on_ready: called once, when every child is ready.
             out, err: where the children's output goes; our own lines go to `err`.
         """
@@ -64,6 +68,10 @@ class Supervisor:
         self._stop_asked: Final = asyncio.Event()
         self._kill_asked: Final = asyncio.Event()
         self._stop_asked_at: float | None = None
+        self._hangup: Final = self.renew if renew_on_hangup else self.stop
+        self._tie: Final = ParentTie()
+        self._serving = False
+        self._renewal: asyncio.Task[None] | None = None
         self._failed = False
 
     async def run(self) -> int:
@@ -75,17 +83,16 @@ class Supervisor:
         """
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self.stop)
-        tie = ParentTie()
+            loop.add_signal_handler(number, self._hangup if number == signal.SIGHUP else self.stop)
         try:
-            await self._run(tie)
+            await self._run()
         finally:
             for run, keeper in self._keepers.items():
                 run.kill()
                 keeper.cancel()
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
-            tie.close()
+            self._tie.close()
         if self._kill_asked.is_set():
             return 130
         return 1 if self._failed else 0
@@ -100,13 +107,29 @@ class Supervisor:
         elif now - self._stop_asked_at > _SAME_SIGNAL_S:
             self._kill_asked.set()
 
-    async def _run(self, tie: ParentTie) -> None:
+    def renew(self) -> None:
+        """Replace the children that inherit a socket, one after the other, each once its successor is ready."""
+        if self._stop_asked.is_set():
+            return
+        if not self._serving or (self._renewal is not None and not self._renewal.done()):
+            self._printer.say("not restarted: a start is under way already; ask again when it is done")
+            return
+        self._renewal = asyncio.create_task(self._renew(), name="restart one by one")
+        self._renewal.add_done_callback(self._keeper_done)
+
+    async def _run(self) -> None:
         if await self._refuse_taken_ports():
             return
-        if await self._start_in_order(tie) and self._on_ready is not None:
+        self._serving = await self._start_in_order()
+        if self._serving and self._on_ready is not None:
             with suppress(BrokenPipeError):  # our reader may be gone, which is no reason to stop
                 self._on_ready()
         await self._stop_asked.wait()
+        if self._renewal is not None:
+            self._renewal.cancel()  # both processes of a pair are stopped like all
+            await asyncio.wait([self._renewal])
+            if not self._renewal.cancelled():
+                self._renewal.result()  # as for the keepers below
         await self._stop_in_order()
         for keeper in self._keepers.values():
             await keeper  # raises what went wrong inside the supervisor itself
@@ -120,19 +143,41 @@ class Supervisor:
                 self._failed = True
         return self._failed
 
-    async def _start_in_order(self, tie: ParentTie) -> bool:
+    async def _start_in_order(self) -> bool:
         """Start the children; return whether all became ready, False when a stop came before."""
         for order in sorted({child.start_order for child in self._children}):
             children = [child for child in self._children if child.start_order == order]
-            group = [Run(child, self._printer, tie, self._kill_asked) for child in children]
-            for run in group:
-                self._keepers[run] = asyncio.create_task(self._keep(run))
-                self._keepers[run].add_done_callback(self._keeper_done)
+            group = [self._started(child) for child in children]
             for run in group:
                 await first_of(run.ready.wait(), self._stop_asked.wait())
                 if self._stop_asked.is_set():
                     return False
         return True
+
+    def _started(self, child: Child, replaces: Run | None = None) -> Run:
+        run = Run(child, self._printer, self._tie, self._kill_asked, replaces)
+        self._keepers[run] = asyncio.create_task(self._keep(run))
+        self._keepers[run].add_done_callback(self._keeper_done)
+        return run
+
+    async def _renew(self) -> None:
+        for run in [run for run in self._keepers if run.child.listen is not None]:
+            name = run.child.name
+            self._printer.say(f"restarting {name}")
+            successor = self._started(run.child, replaces=run)
+            await first_of(successor.ready.wait(), self._keepers[successor])
+            if not successor.ready.is_set():
+                del self._keepers[successor]
+                self._printer.say(f"restart given up: {name} goes on as it was, and so do those after it")
+                return
+            run.stopping.set()
+            await first_of(self._keepers[run], timeout_s=self._drain_s)
+            if not self._keepers[run].done():
+                self._printer.say(f"{name}: not gone in time, killed")
+                run.kill()
+                await first_of(self._keepers[run])
+            del self._keepers[run]
+        self._printer.say("restarted")
 
     async def _stop_in_order(self) -> None:
         deadline = time.monotonic() + self._drain_s
@@ -167,17 +212,17 @@ class Supervisor:
     async def _keep(self, run: Run) -> None:
         """Run one child until the stop, again after each crash."""
         name = run.child.name
-        while not self._stop_asked.is_set():
+        while not self._stop_asked.is_set() and not run.stopping.is_set():
             try:
                 end = await run.live()
             except OSError as error:
-                self._fail(f"{name} cannot be started: {error.strerror}: {run.child.argv[0]}")
+                self._never_ready(run, f"{name} cannot be started: {error.strerror}: {run.child.argv[0]}")
                 return
             if run.stopping.is_set():
                 return
             report = f"{name} {end}: {run.last_words}"
             if not run.ready.is_set():
-                self._fail(f"{report} (it was never ready)")
+                self._never_ready(run, f"{report} (it was never ready)")
                 return
             if self._stop_asked.is_set():
                 self._printer.say(report)
@@ -187,7 +232,14 @@ class Supervisor:
                 self._fail(f"{report} (more than {self._restarts_per_minute_max} times in a minute: giving up)")
                 return
             self._printer.say(f"{report} (starting it again in {delay_s:g} s)")
-            await first_of(self._stop_asked.wait(), timeout_s=delay_s)
+            await first_of(self._stop_asked.wait(), run.stopping.wait(), timeout_s=delay_s)
+
+    def _never_ready(self, run: Run, text: str) -> None:
+        """A child that cannot run ends everything, unless the process that it should replace still serves."""
+        if run.replaces is None:
+            self._fail(text)
+        else:
+            self._printer.say(text)
 
     def _restart_delay_s(self, name: str) -> float | None:
         """How long to wait before a restart; None when there were too many."""
