@@ -188,3 +188,15 @@ async def test_a4_a_redemption_is_confirmed_or_reversed_never_both(
             return await simulator.voucher_state(provision_id) == end
 
         await eventually(same_at_provider, f"{redemption_id} {state} at the provider")
+
+
+async def test_i6_an_advice_that_meets_its_own_repeat_is_acknowledged_twice(till: Till, switch: Switch) -> None:
+    """R9 refuses a second confirmation, but not the first one once more."""
+
+    async def race() -> None:
+        sale = await till.a_redeemed()
+        answers = await till.at_once(6, "/redemptions/confirmations", a_confirmation(sale.redemption_id))
+        assert {answer.status for answer in answers} == {202}, answers
+        assert [kind for kind, _ in await switch.advices(sale.redemption_id)] == ["CONFIRMATION"]
+
+    await asyncio.gather(*(race() for _ in range(PAIRS)))

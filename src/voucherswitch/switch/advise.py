@@ -60,6 +60,9 @@ async def advise(advice: Advice, exchange: Exchange, deps: Deps) -> Reply:
         place = position(record)
         verdict = judge(advice.request_kind, place, _MESSAGES[advice.kind])
         if isinstance(verdict, Refusal):
+            # What made it refusable may be this very advice, accepted between the two looks (I6).
+            if await _accepted_before(advice, exchange, deps):
+                return await _acknowledge(exchange, deps, advice.request_id)
             raise Refused(verdict, _detail(advice, record))
         if verdict is Answer.KEEP_REVERSAL:
             await _keep_reversal(advice, record, exchange, deps)
