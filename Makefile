@@ -55,6 +55,8 @@ docs: .venv/.synced ## write the generated pages of docs/reference anew
 	mv docs/reference/cli.md.new docs/reference/cli.md
 	$(BIN)/python -m voucherswitch.providers.reference > docs/reference/providers.md.new
 	mv docs/reference/providers.md.new docs/reference/providers.md
+	$(BIN)/python -m voucherswitch.journal.invariants_reference > docs/reference/invariants.md.new
+	mv docs/reference/invariants.md.new docs/reference/invariants.md
 
 # Stamps make the second run instant. `--inexact`: neither of the two takes away what the other installed.
 .venv/.synced: pyproject.toml uv.lock | $(UV)

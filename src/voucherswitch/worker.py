@@ -6,6 +6,7 @@ Each duty runs until it is told to stop: the sender delivers advices, the chores
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import structlog
@@ -14,7 +15,11 @@ from voucherswitch.config.limits import PARTITION_CHECK_S
 from voucherswitch.config.settings import Settings
 from voucherswitch.journal import partitions
 from voucherswitch.journal.batcher import DATABASE_TROUBLE
+from voucherswitch.journal.invariant_watch import check_recent, last_check, unresolved
+from voucherswitch.journal.invariants import INVARIANTS, Connection
+from voucherswitch.journal.reports import saf_queues
 from voucherswitch.journal.statements import SQL
+from voucherswitch.monitoring.metrics import JournalMetrics, QueueDepth, new_registry, served
 from voucherswitch.process import Parts, opened
 from voucherswitch.saf.lanes import Lanes
 from voucherswitch.saf.policy import Backoff
@@ -77,6 +82,50 @@ async def keep_partitions(parts: Parts, stopping: asyncio.Event) -> None:
     await every(PARTITION_CHECK_S, make_and_drop, stopping)
 
 
+async def watch_journal(parts: Parts, stopping: asyncio.Event) -> None:
+    """Check the invariants every minute, one worker at a time, and tell the metrics of every worker what was found."""
+    settings = parts.settings
+    registry = new_registry()
+    metrics = JournalMetrics(registry)
+
+    async def watch() -> None:
+        async with parts.pool.acquire() as connection:
+            await check_recent(connection, settings.invariant_check_s)
+            await _measure(connection, metrics)
+
+    with served(registry, settings.worker_metrics_port, "worker_metrics_port"):
+        watching = asyncio.create_task(every(settings.invariant_check_s, watch, stopping), name="invariants")
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait({watching, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if stopping.is_set():
+            watching.cancel()  # a check reads only; the next one looks at the same again
+        with suppress(asyncio.CancelledError):
+            await watching
+
+
+async def _measure(connection: Connection, metrics: JournalMetrics) -> None:
+    last = await last_check(connection)
+    if last.finished_at is not None:
+        broken = dict.fromkeys((invariant.name for invariant in INVARIANTS), 0)
+        broken |= {one.name: len(one.rows) for one in last.broken}
+        metrics.checked(broken, last.finished_at.timestamp(), (last.duration_ms or 0) / 1000)
+    now = await connection.fetchval("SELECT clock_timestamp()")
+    metrics.queues(
+        {
+            queue.provider_id: QueueDepth(
+                queued=queue.queued,
+                held=queue.held,
+                failing=queue.failing,
+                parked=queue.parked,
+                oldest_s=0.0 if queue.oldest_at is None else (now - queue.oldest_at).total_seconds(),
+            )
+            for queue in await saf_queues(connection)
+        }
+    )
+    metrics.unresolved(*await unresolved(connection))
+
+
 async def every(seconds: float, chore: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:
     """Do a chore now and then again after each pause; trouble with the database waits for the next time."""
     while not stopping.is_set():
@@ -104,4 +153,4 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-DUTIES: tuple[Duty, ...] = (deliver_advices, keep_partitions)
+DUTIES: tuple[Duty, ...] = (deliver_advices, keep_partitions, watch_journal)

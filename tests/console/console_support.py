@@ -43,6 +43,12 @@ class Rows:
         tables = "transaction leg advice lane refusal voucher originator route product voucher_provider provider"
         await self._pool.execute("; ".join(f"DELETE FROM {table}" for table in (*tables.split(), "provider_fault")))
 
+        await self.checked("[]", None)
+
+    async def checked(self, findings: str, finished_at: datetime | None) -> None:
+        """What the last check of the invariants found, as JSON."""
+        await self._pool.execute("UPDATE invariant_check SET findings = $1, finished_at = $2", findings, finished_at)
+
     async def reference(self, request_id: UUID) -> str:
         """Our reference of a request, as an originator is told it."""
         number: int = await self._pool.fetchval("SELECT reference FROM transaction WHERE request_id = $1", request_id)

@@ -1,13 +1,16 @@
 """The overview and the queue page: they count what the journal holds, and say what needs somebody."""
 
+import json
 import re
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
 from console.console_support import Console, Page, Rows, ago
 from voucherswitch.console import queries
 from voucherswitch.console.formats import NOTHING
+from voucherswitch.journal.invariants import NAMED
 from voucherswitch.message.states import State
 
 
@@ -34,6 +37,22 @@ async def test_an_empty_journal_is_calm_and_says_how_to_begin(console: Console, 
     assert tile(page, "Advices parked") == "0 Nothing to decide"
     assert "No requests in the last hour" in page.text
     assert "No provider is configured yet" in page.text
+
+
+async def test_broken_invariants_are_shown_with_their_requests_and_what_to_do(console: Console, rows: Rows) -> None:
+    assert tile(await console.get("/"), "Invariants broken") == "0 Not checked yet"
+    await rows.checked("[]", ago(seconds=5))
+    assert tile(await console.get("/"), "Invariants broken") == "0 The journal agrees with itself"
+    await rows.checked("[]", ago(hours=1))
+    assert tile(await console.get("/"), "Invariants broken") == "0 Nobody has checked for 1 h"
+    request_id = uuid4()
+    breach = {"key": str(request_id), "request_id": str(request_id), "found": "2 advices <count>"}
+    await rows.checked(json.dumps([{"name": "two_advices", "rows": [breach]}]), ago(seconds=5))
+    page = await console.get("/")
+    assert tile(page, "Invariants broken") == "1 The journal contradicts itself"
+    assert f'href="/transactions/{request_id}"' in page.body
+    assert "2 advices &lt;count&gt;" in page.body
+    assert NAMED["two_advices"].purpose in page.text
 
 
 async def test_unresolved_is_unknown_and_pending_whose_call_is_over(console: Console, rows: Rows) -> None:

@@ -115,7 +115,16 @@ async def test_health_tells_a_monitor_what_it_needs(console: Console, rows: Rows
     assert 100 <= found.pop("oldest_queued_advice_s") < 110
     assert found == {
         "status": "ok", "database": "reachable", "migrations": "current", "lanes": 3, "lanes_leased": 2,
+        "invariants_checked_s_ago": None, "invariants_broken": {},
     }  # fmt: skip
+
+
+async def test_health_tells_what_the_last_check_of_the_invariants_found(console: Console, rows: Rows) -> None:
+    await rows.checked('[{"name": "two_advices", "rows": [{"key": "1", "found": "2"}]}]', ago(seconds=30))
+    found = (await console.get("/health")).json()
+    assert found["status"] == "ok", "the console can do its work"
+    assert found["invariants_broken"] == {"two_advices": 1}
+    assert 30 <= found["invariants_checked_s_ago"] < 40
 
 
 async def test_health_says_when_migrations_are_missing(database_url: str, pool: asyncpg.Pool, rows: Rows) -> None:

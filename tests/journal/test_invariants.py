@@ -15,7 +15,7 @@ from journal.invariant_breaks import BREAKS, Break
 from journal.journal_traffic import Requests, Traffic, put_provider
 from voucherswitch.config import limits
 from voucherswitch.journal import invariants
-from voucherswitch.journal.invariants import INVARIANTS, Connection, Window, check, check_one
+from voucherswitch.journal.invariants import INVARIANTS, NAMED, Connection, Window, check, check_one
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import migrate
 from voucherswitch.message.states import AdviceKind, State
@@ -24,7 +24,6 @@ from voucherswitch.security.vault import Vault
 CASES: Final = pytest.mark.parametrize(
     "broken", BREAKS, ids=[f"{one.invariant}-{number}" for number, one in enumerate(BREAKS)]
 )
-NAMED: Final = {invariant.name: invariant for invariant in INVARIANTS}
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,8 @@ SETTINGS: Final = {
     "SAF_BACKOFF_MAX_MS": "500",
     "SAF_POLL_MS": "20",
     "LANE_LEASE_S": "5",
+    "INVARIANT_CHECK_S": "1",
+    "WORKER_METRICS_PORT": "0",
     "WORKER_LEASE_S": "5",
     "KEEP_ALIVE_S": "5",
 }

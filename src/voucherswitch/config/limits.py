@@ -129,6 +129,22 @@ INVARIANT_ROWS_MAX: Final = 500
 INVARIANT_RECENT_S_MAX: Final = 30.0
 INVARIANT_FULL_S_MAX: Final = 3600.0
 
+# A row's time is taken before its commit, so the minute check looks so far back again: no statement lasts longer.
+INVARIANT_OVERLAP_S: Final = 30
+
+# What the minute check reads at a time: after a long pause it catches up in steps, for so long before it begins anew.
+INVARIANT_STEP_S: Final = 600
+INVARIANT_RUN_S_MAX: Final = 240
+
+# A worker that dies in the middle of a check leaves the next one to others after this time.
+INVARIANT_CLAIM_S: Final = 600
+
+# A check this old means that no worker checks: three times the longest pause that `invariant_check_s` allows.
+INVARIANT_STALE_S: Final = 900
+
+# Unresolved requests are counted up to here: more is not another situation.
+UNRESOLVED_COUNTED_MAX: Final = 10_000
+
 # How long an originator may take to send a body of at most 64 KiB.
 BODY_READ_S: Final = 10.0
 

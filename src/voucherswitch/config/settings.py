@@ -194,6 +194,14 @@ class Settings(BaseSettings):
         10, 2, 300, "A process that gives no sign of life for so long counts as dead: others resolve what it left open."
     )
     lane_lease_s: Whole = _whole(10, 1, 300, "A lane whose sender died is taken over after this time.")
+    invariant_check_s: Whole = _whole(60, 1, 300, "How often the workers check the journal's invariants.")
+    worker_metrics_port: Whole = Field(
+        8_082,
+        ge=0,
+        le=65_535,
+        description="Port on which a worker serves `/metrics`, on 127.0.0.1 only; 0 serves none. "
+        "Each worker of a machine needs its own.",
+    )
     drain_s: Whole = _whole(60, 1, 3_600, "At a stop, requests in work get this long to end.")
 
     trace_days: Whole = _whole(
@@ -431,9 +439,9 @@ def _refuse_contradictions(settings: Settings, values: Mapping[str, Any]) -> Non
         )
 
     taken: dict[int, str] = {}
-    for name in ("interface_port", "console_port", "simulator_port_base"):
+    for name in ("interface_port", "console_port", "simulator_port_base", "worker_metrics_port"):
         port: int = getattr(settings, name)
-        if port in taken:
+        if port and port in taken:
             raise refuse(name, f"{port} is {taken[port]} as well", "set a port of its own")
         taken[port] = name
 

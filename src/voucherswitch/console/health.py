@@ -46,7 +46,7 @@ class Migrations:
 
 async def health(request: Request) -> Response:
     """Tell whether the database is reachable and current, how many lanes are leased, how old the oldest queued advice
-    is, and which providers cannot be used and why."""
+    is, which providers cannot be used and why, and which invariants the last check found broken."""
     reader: Reader = request.app.state.reader
     migrations: Migrations = request.app.state.migrations
     found: dict[str, object] = {
@@ -57,6 +57,8 @@ async def health(request: Request) -> Response:
         "lanes_leased": None,
         "oldest_queued_advice_s": None,
         "provider_faults": None,
+        "invariants_checked_s_ago": None,
+        "invariants_broken": None,
     }
     try:
         current = await migrations.current()
@@ -70,6 +72,8 @@ async def health(request: Request) -> Response:
                 lanes_leased=row["lanes_leased"],
                 oldest_queued_advice_s=row["oldest_queued_s"] and round(row["oldest_queued_s"], 3),
                 provider_faults=msgspec.json.decode(row["faults"]),
+                invariants_checked_s_ago=row["invariants_checked_s"] and round(row["invariants_checked_s"], 3),
+                invariants_broken=msgspec.json.decode(row["invariants_broken"]),
             )
     except OtherSchemaError:
         found["migrations"] = "pending"

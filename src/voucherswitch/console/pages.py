@@ -11,10 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from voucherswitch.config.limits import INVARIANT_STALE_S
 from voucherswitch.console import charts, listing, queries, words
 from voucherswitch.console.reader import Reader, if_quick
 from voucherswitch.console.rendering import Pages
 from voucherswitch.console.rows import Advice, Backlog, Count, Leg, Provider, Transaction
+from voucherswitch.journal.invariant_watch import last_check
+from voucherswitch.journal.invariants import NAMED
 from voucherswitch.journal.reports import requests_of_id
 from voucherswitch.message.states import AdviceState, State
 
@@ -71,6 +74,7 @@ async def overview(request: Request) -> Response:
         at_risk = await queries.at_risk(connection)
         providers = await queries.providers(connection)
         backlog = await queries.backlog(connection)
+        invariants = await last_check(connection)
         counts = await if_quick(connection, lambda: queries.last_hour(connection))
         today = await if_quick(connection, lambda: queries.by_state(connection, midnight))
     return pages.render(
@@ -82,6 +86,9 @@ async def overview(request: Request) -> Response:
         unresolved=unresolved,
         at_risk=at_risk,
         unresolved_max=queries.UNRESOLVED_MAX,
+        checked_at=invariants.finished_at,
+        unchecked=invariants.age_s is None or abs(invariants.age_s) > INVARIANT_STALE_S,
+        broken=[(NAMED[one.name], one) for one in invariants.broken if one.name in NAMED],
         providers=provider_lines(providers, counts or [], backlog),
         queued=sum(owed.queued for owed in backlog.values()),
         held=sum(owed.held for owed in backlog.values()),

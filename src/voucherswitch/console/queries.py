@@ -171,7 +171,10 @@ _HEALTH: Final = """
 SELECT (SELECT count(*) FROM lane) AS lanes,
        (SELECT count(*) FROM lane WHERE expires_at > now()) AS lanes_leased,
        extract(epoch FROM now() - (SELECT min(created_at) FROM advice WHERE state = 1))::float8 AS oldest_queued_s,
-       coalesce((SELECT json_object_agg(provider_id, fault) FROM provider_fault), '{}')::text AS faults
+       coalesce((SELECT json_object_agg(provider_id, fault) FROM provider_fault), '{}')::text AS faults,
+       (SELECT extract(epoch FROM now() - finished_at)::float8 FROM invariant_check) AS invariants_checked_s,
+       (SELECT coalesce(json_object_agg(f->>'name', jsonb_array_length(f->'rows')), '{}')::text
+          FROM invariant_check, jsonb_array_elements(findings) AS f) AS invariants_broken
  LIMIT 1
 """
 
@@ -249,7 +252,8 @@ async def related(connection: Connection, request_id: UUID) -> list[Related]:
 
 
 async def health(connection: Connection) -> asyncpg.Record:
-    """Lanes, lanes leased, the age of the oldest queued advice in seconds, and the providers' faults as JSON."""
+    """Lanes, lanes leased, the age of the oldest queued advice in seconds, the providers' faults as JSON, and what the
+    last check of the invariants found."""
     row = await connection.fetchrow(_HEALTH)
     assert row is not None
     return row

@@ -184,6 +184,17 @@ CREATE TABLE refusal (                                 -- refused before a recor
     PRIMARY KEY (request_id, refusal_id)
 );
 
+CREATE TABLE invariant_check (                         -- the check of every minute: what it found, and who is at it
+    singleton             boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    started_at            timestamptz NOT NULL DEFAULT '-infinity',
+    claimed_until         timestamptz NOT NULL DEFAULT '-infinity',
+    checked_to            timestamptz NOT NULL DEFAULT clock_timestamp(), -- what changed before has been looked at
+    finished_at           timestamptz,
+    duration_ms           integer,
+    findings              jsonb NOT NULL DEFAULT '[]'
+);
+INSERT INTO invariant_check DEFAULT VALUES;
+
 CREATE TABLE vault_check (                             -- one known text, sealed: tells a wrong key before it does harm
     singleton             boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     sealed                bytea NOT NULL
