@@ -160,3 +160,6 @@ LATE_ANSWERS_S: Final = 1.0
 # Files and connections that a worker may have open, where the system allows: each request holds two, one to its
 # provider. Systems start programs with 1,024, which is less than the requests that a worker takes.
 OPEN_FILES_MAX: Final = 65_536
+
+# Refusals for overload are logged at most this often, with their number.
+REFUSAL_LOG_S: Final = 1.0

@@ -173,7 +173,12 @@ class Settings(BaseSettings):
         1_024, 1, 100_000, "Requests in work per originator and switch worker; more are answered 503."
     )
     provider_in_flight_max: Whole = _whole(
-        1_024, 1, 100_000, "Calls in work per provider and switch worker, so that a slow provider holds up no other."
+        256,
+        1,
+        100_000,
+        "Requests in work per provider and switch worker, so that a slow one holds up no other; more go to the next "
+        "route or are answered 503. Keep it well below `in_flight_per_originator_max`, and at most the provider's own "
+        "`max_connections`.",
     )
 
     journal_batch_max: Whole = _whole(256, 1, 10_000, "Rows that share one commit.")

@@ -3,9 +3,16 @@
 Beyond the bound the answer is 503 before anything is journalled: certainly not processed.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import structlog
+
+from voucherswitch.config.limits import REFUSAL_LOG_S
+
+log = structlog.get_logger(__name__)
 
 
 class OverloadedError(Exception):
@@ -20,6 +27,8 @@ class Admission:
         self._per_originator_max = per_originator_max
         self._by_originator: defaultdict[str, int] = defaultdict(int)
         self.in_flight = 0
+        self._refused = 0
+        self._logged_s = 0.0
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -52,3 +61,11 @@ class Admission:
             self._by_originator[originator_id] -= 1
             if not self._by_originator[originator_id]:
                 del self._by_originator[originator_id]
+
+    def note_refusal(self, reason: str) -> None:
+        """Log that requests are refused, but not each of them: under a flood the log must not be a second one."""
+        self._refused += 1
+        now_s = time.monotonic()
+        if now_s - self._logged_s >= REFUSAL_LOG_S:
+            log.warning("requests refused: overloaded", reason=reason, refused=self._refused)
+            self._refused, self._logged_s = 0, now_s

@@ -25,6 +25,7 @@ from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.refusals import RecordedRefusal, Refused
 from voucherswitch.message.states import Kind
 from voucherswitch.message.trace import Trace
+from voucherswitch.providers.pool import ProviderBusyError
 from voucherswitch.security.basic import BasicAuthenticator
 from voucherswitch.switch.clock import utc_now
 from voucherswitch.switch.deps import Deps
@@ -93,8 +94,8 @@ async def serve(request: Request, work: Work, overloaded: Reply | None = None) -
                 return _response(request, UNIDENTIFIED, {"WWW-Authenticate": CHALLENGE})
             with services.admission.originator(originator.id):
                 reply = await _answer(Incoming(request, originator, body, received_at, received_s), work)
-    except OverloadedError as error:
-        log.warning("request refused: overloaded", reason=str(error))
+    except (OverloadedError, ProviderBusyError) as error:
+        services.admission.note_refusal(str(error))
         reply = overloaded or OVERLOADED
     except ClientDisconnect:
         reply = TOO_LARGE  # nobody is there to read it, and nothing was begun
@@ -109,6 +110,8 @@ async def _answer(incoming: Incoming, work: Work) -> Reply:
         return await work(incoming)
     except FormatErrors as error:
         return errors.format_error(error)
+    except ProviderBusyError:
+        raise
     except Exception:
         log.exception("unexpected error", path=incoming.request.url.path, originator=incoming.originator.id)
         return UNEXPECTED
@@ -133,7 +136,7 @@ async def run(incoming: Incoming, message: Message, flow: Flow) -> Reply:
         return await flow(exchange)
     except Refused as refused:
         return await _refuse(refused, message, exchange, deps)
-    except FormatErrors:
+    except (FormatErrors, ProviderBusyError):
         raise
     except JournalError as error:
         # Only what comes before a provider is asked ends here (`outcome_open`): certainly not processed.

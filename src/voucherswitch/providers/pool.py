@@ -4,8 +4,10 @@ A provider whose settings are missing or wrong has no connector and a reason; th
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from msgspec import Struct
@@ -21,7 +23,38 @@ log = structlog.get_logger(__name__)
 
 
 class ProviderBusyError(Exception):
-    """As many calls as this process allows are under way to one provider."""
+    """As many requests as this process allows are in work with one provider. Nothing was begun."""
+
+
+class Place:
+    """One of a provider's places: held from before a request is recorded until its call has ended.
+
+    Leaving the `with` block gives it back, unless it was lent to a call, which may outlive its request.
+    """
+
+    def __init__(self, taken: Counter[str], provider_id: str) -> None:
+        self.provider_id = provider_id
+        self._taken = taken
+        self._held = True
+        self._lent = False
+        taken[provider_id] += 1
+
+    def lend(self, call: "asyncio.Task[Any]") -> None:
+        """Hold the place until the call has ended, however it ends."""
+        self._lent = True
+        call.add_done_callback(lambda _: self._give_back())
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._lent:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self._held:
+            self._held = False
+            self._taken[self.provider_id] -= 1
 
 
 class _Connected(Struct):
@@ -40,6 +73,7 @@ class ProviderPool:
         self._vault = vault
         self._in_flight_max = in_flight_max
         self._connected: dict[str, _Connected] = {}
+        self._taken: Counter[str] = Counter()  # places by provider id, whatever version of its settings they began with
         self.faults: dict[str, str] = {}  # provider id -> why it has no connector
         self.capabilities: dict[str, Capabilities] = {}
 
@@ -76,19 +110,25 @@ class ProviderPool:
         if known.in_flight == 0:
             await known.connector.close()
 
-    @asynccontextmanager
-    async def use(self, provider_id: str) -> AsyncIterator[Connector | None]:
-        """Lend a connector for one operation; None when the provider has none.
+    def reserve(self, provider_id: str) -> Place:
+        """Take one of the provider's places for a request that will ask it.
+
+        Advices need none: the sender has a bound of its own, and a request that delivers one first holds a place.
 
         Raises:
-            ProviderBusyError: the provider's bulkhead is full; nothing was sent.
+            ProviderBusyError: there is none.
         """
+        if self._taken[provider_id] >= self._in_flight_max:
+            raise ProviderBusyError(f"{self._in_flight_max} requests are in work with {provider_id}")
+        return Place(self._taken, provider_id)
+
+    @asynccontextmanager
+    async def use(self, provider_id: str) -> AsyncIterator[Connector | None]:
+        """Lend a connector for one operation; None when the provider has none."""
         known = self._connected.get(provider_id)
         if known is None:
             yield None
             return
-        if known.in_flight >= self._in_flight_max:
-            raise ProviderBusyError(f"{self._in_flight_max} calls are under way to {provider_id}")
         known.in_flight += 1
         try:
             yield known.connector

@@ -19,7 +19,7 @@ from voucherswitch.message.parties import Store
 from voucherswitch.message.states import AdviceKind, AdviceState, Kind
 from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.connector import Call, Connector
-from voucherswitch.providers.pool import ProviderBusyError, ProviderPool
+from voucherswitch.providers.pool import ProviderPool
 from voucherswitch.saf.policy import Backoff
 from voucherswitch.security.vault import VaultError
 
@@ -110,15 +110,12 @@ async def _attempt(claimed: Claimed, providers: ProviderPool, deadline_s: float,
         # It was accepted to be sent, and the settings have changed since: not ours to call it done.
         refused = Refused(provider_message="its settings now say that the provider takes no such advice")
         return Attempt(claimed, refused, consumed=False, legs=[])
-    try:
-        async with providers.use(claimed.provider_id) as connector:
-            if connector is None:
-                reason = providers.faults.get(claimed.provider_id, "provider is not set up")
-                return Attempt(claimed, Pending(cause=reason), consumed=False, legs=[])
-            call = Call(trace=trace, deadline=deadline_s, advice_id=str(claimed.advice_id))
-            result = await _operation(connector, claimed)(claimed.order, call)
-    except ProviderBusyError as error:
-        result = Pending(cause=str(error))
+    async with providers.use(claimed.provider_id) as connector:
+        if connector is None:
+            reason = providers.faults.get(claimed.provider_id, "provider is not set up")
+            return Attempt(claimed, Pending(cause=reason), consumed=False, legs=[])
+        call = Call(trace=trace, deadline=deadline_s, advice_id=str(claimed.advice_id))
+        result = await _operation(connector, claimed)(claimed.order, call)
     return Attempt(claimed, result, consumed=False, legs=trace.take())
 
 

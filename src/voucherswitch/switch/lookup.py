@@ -116,6 +116,7 @@ async def lookup_voucher(query: VoucherQuery, exchange: Exchange, deps: Deps) ->
 
     Raises:
         Refused: not found, not the originator's to see, or the provider does not answer.
+        ProviderBusyError: the provider was not asked.
     """
     if not exchange.originator.redemption:
         raise Refused(NOT_ENABLED)
@@ -209,7 +210,8 @@ async def _from_provider(
         return await connector.lookup(order, call)
 
     try:
-        outcome = await ask(deps, target.provider_id, send, exchange.trace, limits)
+        with deps.providers.reserve(target.provider_id) as place:
+            outcome = await ask(deps, place, send, exchange.trace, limits)
     except Timeout as timeout:
         timeout.call.cancel()
         raise Refused(NO_ANSWER) from None

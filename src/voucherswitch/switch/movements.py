@@ -7,6 +7,7 @@ from voucherswitch.journal.records import Entry, Opening, Record, VoucherRecord
 from voucherswitch.message.codes import ZAR, ErrorType
 from voucherswitch.message.parties import Institution
 from voucherswitch.message.refusals import Detail, Refusal, Refused
+from voucherswitch.providers.pool import Place
 from voucherswitch.switch.deadlines import Deadlines
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Reply, Sent
@@ -106,6 +107,7 @@ async def send_movement(
     brand: VoucherProvider,
     code: str,
     limits: Deadlines,
+    place: Place,
     send: Ask,
 ) -> Reply:
     """Ask the voucher's own provider, there is no other, and close the record with what it said."""
@@ -121,7 +123,7 @@ async def send_movement(
     )
     with outcome_open():
         try:
-            outcome = await ask(deps, opening.provider_id, send, exchange.trace, limits)
+            outcome = await ask(deps, place, send, exchange.trace, limits)
         except Timeout as timeout:
             try:
                 return await lose(deps, sent, STILL_UNKNOWN, call_ended=False)

@@ -4,6 +4,10 @@ Called by interface/vouchers.py; calls routing, the journal and the providers. I
 provider, and asks another one only after the last provably heard nothing.
 """
 
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from itertools import chain
+
 from voucherswitch.journal.batcher import JournalError
 from voucherswitch.journal.records import Entry, Opening
 from voucherswitch.message.codes import ZAR, ErrorType
@@ -12,6 +16,7 @@ from voucherswitch.message.outcomes import NotSent, Outcome
 from voucherswitch.message.refusals import Refusal, Refused
 from voucherswitch.message.states import Kind
 from voucherswitch.providers.contract.connector import Call, Connector
+from voucherswitch.providers.pool import Place, ProviderBusyError
 from voucherswitch.switch.clock import left_ms
 from voucherswitch.switch.deadlines import Deadlines, deadlines
 from voucherswitch.switch.deps import Deps
@@ -28,7 +33,7 @@ async def provision(request: Provision, exchange: Exchange, deps: Deps) -> Reply
 
     Raises:
         Refused: a rule of §4.3 or step 7 says no; nothing was recorded.
-        JournalFullError, JournalUnavailableError: certainly not processed.
+        JournalFullError, JournalUnavailableError, ProviderBusyError: certainly not processed.
     """
     reply = await provision_if_new(request, exchange, deps)
     if reply is not None:
@@ -48,30 +53,54 @@ async def provision_if_new(request: Provision, exchange: Exchange, deps: Deps) -
             return None
         raise Refused(chosen)
 
-    first = chosen.candidates[0]
-    # Durable, with the provider's name, before a byte leaves: after a crash there is somebody to ask.
-    entry = await deps.journal.open(opening(request, exchange, chosen, first, limits))
-    if entry is None:
-        return None
+    with closing(_with_places(chosen, deps)) as free:
+        first, place = next(free)
+        # Durable, with the provider's name, before a byte leaves: after a crash there is somebody to ask.
+        entry = await deps.journal.open(opening(request, exchange, chosen, first, limits))
+        if entry is None:
+            return None
 
-    sent = describe(entry, request, exchange, chosen, first)
-    with outcome_open():
-        try:
-            outcome = await _try_routes(request, sent, chosen, deps, limits)
-        except Timeout as timeout:
+        sent = describe(entry, request, exchange, chosen, first)
+        with outcome_open():
             try:
-                return await lose(deps, sent, STILL_UNKNOWN, call_ended=False)
-            finally:
-                deps.background.start(apply_late(deps, sent, timeout.call), f"late answer of {request.request_id}")
-        if outcome is None:
-            return await overtaken(deps, sent)
-        return await finish(deps, sent, outcome)
+                outcome = await _try_routes(request, sent, chain([(first, place)], free), deps, limits)
+            except Timeout as timeout:
+                try:
+                    return await lose(deps, sent, STILL_UNKNOWN, call_ended=False)
+                finally:
+                    deps.background.start(apply_late(deps, sent, timeout.call), f"late answer of {request.request_id}")
+            if outcome is None:
+                return await overtaken(deps, sent)
+            return await finish(deps, sent, outcome)
 
 
-async def _try_routes(request: Provision, sent: Sent, chosen: Plan, deps: Deps, limits: Deadlines) -> Outcome | None:
+def _with_places(chosen: Plan, deps: Deps) -> Generator[tuple[Candidate, Place], None, None]:
+    """The candidates whose provider has a free place, which is held until the next candidate is asked for.
+
+    Raises:
+        ProviderBusyError: at the first step, none has: refused while nothing is recorded.
+    """
+    full: ProviderBusyError | None = None
+    found = False
+    for candidate in chosen.candidates:
+        try:
+            place = deps.providers.reserve(candidate.route.provider_id)
+        except ProviderBusyError as error:
+            full = full or error
+            continue
+        found = True
+        with place:
+            yield candidate, place
+    if full is not None and not found:
+        raise full
+
+
+async def _try_routes(
+    request: Provision, sent: Sent, free: Iterable[tuple[Candidate, Place]], deps: Deps, limits: Deadlines
+) -> Outcome | None:
     """Ask one provider after the other while each provably heard nothing. None: the record was closed meanwhile."""
     outcome: Outcome = NotSent(error_type=ErrorType.ROUTING_ERROR)
-    for number, candidate in enumerate(chosen.candidates):
+    for number, (candidate, place) in enumerate(free):
         if number > 0:
             route = candidate.route
             try:
@@ -87,7 +116,7 @@ async def _try_routes(request: Provision, sent: Sent, chosen: Plan, deps: Deps, 
         async def send(connector: Connector, call: Call, order: ProvisionOrder = order) -> Outcome:
             return await connector.provision(order, call)
 
-        outcome = await ask(deps, candidate.route.provider_id, send, sent.exchange.trace, limits)
+        outcome = await ask(deps, place, send, sent.exchange.trace, limits)
         if not isinstance(outcome, NotSent):
             break
     return outcome

@@ -44,7 +44,7 @@ async def redeem(request: Redemption, exchange: Exchange, deps: Deps) -> Reply:
 
     Raises:
         Refused: a rule of §4.4 or step 7 says no; no record was made.
-        JournalFullError, JournalUnavailableError: certainly not processed.
+        JournalFullError, JournalUnavailableError, ProviderBusyError: certainly not processed.
     """
     if not exchange.originator.redemption:
         raise Refused(NOT_ENABLED)
@@ -53,27 +53,30 @@ async def redeem(request: Redemption, exchange: Exchange, deps: Deps) -> Reply:
         voucher, record, generation = await _check(request, exchange, deps)
         brand = brand_of(deps, voucher.receiver_id)
         opening = await _prepare(request, exchange, deps, voucher, generation)
-        await deliver_earlier(deps, record, limits.answer)
-        await deliver_owed(deps, voucher.fingerprint, limits.answer)
-        opening.call_ms = left_ms(limits.call)
-        entry = await deps.journal.open(opening)
-        if entry is None:
-            continue  # the voucher or the id was taken since we looked: look again
-        order = RedeemOrder(
-            request_id=str(request.request_id),
-            amount_cents=opening.amount_cents,
-            currency=ZAR,
-            voucher_code=request.voucher_code,
-            voucher_pin=request.voucher_pin,
-            msisdn=request.msisdn,
-            store=request.store,
-            refs=voucher.refs,
-        )
+        with deps.providers.reserve(opening.provider_id) as place:
+            await deliver_earlier(deps, record, limits.answer)
+            await deliver_owed(deps, voucher.fingerprint, limits.answer)
+            opening.call_ms = left_ms(limits.call)
+            entry = await deps.journal.open(opening)
+            if entry is None:
+                continue  # the voucher or the id was taken since we looked: look again
+            order = RedeemOrder(
+                request_id=str(request.request_id),
+                amount_cents=opening.amount_cents,
+                currency=ZAR,
+                voucher_code=request.voucher_code,
+                voucher_pin=request.voucher_pin,
+                msisdn=request.msisdn,
+                store=request.store,
+                refs=voucher.refs,
+            )
 
-        async def send(connector: Connector, call: Call, order: RedeemOrder = order) -> Outcome:
-            return await connector.redeem(order, call)
+            async def send(connector: Connector, call: Call, order: RedeemOrder = order) -> Outcome:
+                return await connector.redeem(order, call)
 
-        return await send_movement(deps, entry, request, exchange, opening, brand, request.voucher_code, limits, send)
+            return await send_movement(
+                deps, entry, request, exchange, opening, brand, request.voucher_code, limits, place, send
+            )
     raise Refused(MOVEMENT_OPEN)
 
 

@@ -15,6 +15,7 @@ from voucherswitch.message.refusals import RecordedRefusal, Refusal, Refused
 from voucherswitch.message.states import Kind, State
 from voucherswitch.message.trace import Leg
 from voucherswitch.providers.contract.connector import Call, Connector
+from voucherswitch.providers.pool import Place
 from voucherswitch.switch.clock import left_ms
 from voucherswitch.switch.deadlines import Deadlines, deadlines
 from voucherswitch.switch.deps import Deps
@@ -40,6 +41,7 @@ async def retry(request: Provision, same: SameRequest, exchange: Exchange, deps:
     Raises:
         Refused: the retry is not of this request, the provision was reversed, or the provider takes no retries; 500
             when the journal fails, because 503 would say of the first request that it was certainly not processed.
+        ProviderBusyError: nothing was asked; for the same reason no 503.
     """
     with outcome_open():
         return await _retry(request, same, exchange, deps)
@@ -95,18 +97,24 @@ async def _ask_again(request: Provision, record: Record, exchange: Exchange, dep
     if can is not None and not can.retry.sends:
         raise Refused(_no_retries(exchange.originator.provision_decline_status))
     sent = _describe(request, record, exchange, deps)
-    if not await deps.journal.claim_call(record, left_ms(limits.call)):
-        decided = await wait_decided(deps.journal, request.request_id, limits.answer, while_unknown=True)
-        return await _repeat(deps, decided, exchange)
-
     asked = _Asked(_order(request, record))
+    with deps.providers.reserve(provider_id) as place:
+        if await deps.journal.claim_call(record, left_ms(limits.call)):
+            return await _answer_of(asked, place, sent, deps, limits)
+    decided = await wait_decided(deps.journal, request.request_id, limits.answer, while_unknown=True)
+    return await _repeat(deps, decided, exchange)
+
+
+async def _answer_of(asked: "_Asked", place: Place, sent: Sent, deps: Deps, limits: Deadlines) -> Reply:
+    """Ask, and close the record with what decides it."""
+    exchange, entry = sent.exchange, sent.entry
     try:
-        outcome = await ask(deps, provider_id, asked.send, exchange.trace, limits)
+        outcome = await ask(deps, place, asked.send, exchange.trace, limits)
     except Timeout as timeout:
         reply = exchange.renderer.refusal(STILL_UNKNOWN)
-        await deps.journal.record_legs(record.request_id, record.generation, exchange.legs(reply))
+        await deps.journal.record_legs(entry.request_id, entry.generation, exchange.legs(reply))
         late = apply_late_retry(deps, sent, asked, timeout.call)
-        deps.background.start(late, f"late answer of {request.request_id}")
+        deps.background.start(late, f"late answer of {entry.request_id}")
         return reply
     if asked.decides(outcome):
         return await finish(deps, sent, outcome)
@@ -122,7 +130,7 @@ class _Asked:
     """A question to the provider, and whether what came of it is the provider's word on the first message.
 
     A connector says "not sent" of a retry only when the provider answered that it never processed the request. From
-    anybody else, a full bulkhead or missing settings, it says nothing about the first message (providers.md B.7).
+    anybody else, such as missing settings, it says nothing about the first message (providers.md B.7).
     """
 
     def __init__(self, order: ProvisionOrder) -> None:

@@ -22,7 +22,7 @@ from voucherswitch.message.states import State, mask
 from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.connector import Call, Connector
-from voucherswitch.providers.pool import ProviderBusyError
+from voucherswitch.providers.pool import Place
 from voucherswitch.switch.approvals import approval
 from voucherswitch.switch.deadlines import Deadlines
 from voucherswitch.switch.deps import Deps
@@ -48,13 +48,14 @@ class Timeout(Exception):  # noqa: N818 (a moment, not a fault)
         self.call = call
 
 
-async def ask(deps: Deps, provider_id: str, send: Ask, trace: Trace, limits: Deadlines) -> Outcome:
-    """Make one call to a provider; return what it proved.
+async def ask(deps: Deps, place: Place, send: Ask, trace: Trace, limits: Deadlines) -> Outcome:
+    """Make one call to the provider whose place is held; return what it proved.
 
     Raises:
         Timeout: the answer is due and the call goes on.
     """
-    call = asyncio.create_task(_call(deps, provider_id, send, Call(trace=trace, deadline=limits.call)))
+    call = asyncio.create_task(_call(deps, place.provider_id, send, Call(trace=trace, deadline=limits.call)))
+    place.lend(call)
     done, _ = await asyncio.wait({call}, timeout=max(0.0, limits.answer - time.monotonic()))
     if not done:
         raise Timeout(call)
@@ -62,17 +63,14 @@ async def ask(deps: Deps, provider_id: str, send: Ask, trace: Trace, limits: Dea
 
 
 async def _call(deps: Deps, provider_id: str, send: Ask, call: Call) -> Outcome:
-    try:
-        async with deps.providers.use(provider_id) as connector:
-            if connector is None:
-                return NotSent(
-                    error_type=ErrorType.ROUTING_ERROR,
-                    provider_message=deps.providers.faults.get(provider_id, "provider is not set up"),
-                    alert="provider_settings",
-                )
-            outcome = await _attempted(send, connector, call, provider_id)
-    except ProviderBusyError as error:
-        return NotSent(error_type=ErrorType.UPSTREAM_UNAVAILABLE, provider_message=str(error))
+    async with deps.providers.use(provider_id) as connector:
+        if connector is None:
+            return NotSent(
+                error_type=ErrorType.ROUTING_ERROR,
+                provider_message=deps.providers.faults.get(provider_id, "provider is not set up"),
+                alert="provider_settings",
+            )
+        outcome = await _attempted(send, connector, call, provider_id)
     if isinstance(outcome, NotSent | OutcomeUnknown) and outcome.alert is not None:
         log.error(
             "provider needs attention",
