@@ -145,9 +145,11 @@ def test_an_unknown_redemption_is_looked_up() -> None:
     assert line.asked[1][0] == f"/redemptions/{outcome.message['id']}"
 
 
-def test_a_redemption_that_was_never_received_needs_no_reversal() -> None:
-    outcome, _ = request(REDEMPTION, SILENCE, answer(404))
-    assert isinstance(outcome, NotProcessed)
+def test_a_redemption_that_had_not_arrived_is_reversed() -> None:
+    """After a broken line it may still arrive; the reversal sees to it that it is refused then (R10, R2)."""
+    outcome, line = request(REDEMPTION, SILENCE, answer(404), answer(404))
+    assert isinstance(outcome, Undone)
+    assert line.asked[-1][0] == "/redemptions/reversals"
 
 
 def test_a_redemption_that_stays_open_is_reversed() -> None:

@@ -150,7 +150,7 @@ class Till:
             case Answer(status=200 | 201):
                 return Approved(message, result)
             case Answer(status=404) if operation.lookups:
-                return NotProcessed("the switch never received it")
+                return None  # not received yet: after a broken line it may still come, so only a reversal settles it
             case Answer(status=status) if 400 <= status < 500:
                 if result.message.get("errorType") == _FUNCTION_NOT_SUPPORTED:
                     return None
