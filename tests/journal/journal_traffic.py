@@ -27,6 +27,7 @@ from voucherswitch.message.states import AdviceKind, AdviceState, Kind, State, V
 ORIGINATOR: Final = "TILL"
 RECEIVER: Final = "BRAND"
 PROVIDER: Final = "protea"
+NEXT_PROVIDER: Final = "karoo"
 OPEN: Final = mask((State.PENDING, State.UNKNOWN))
 SPENDABLE: Final = mask((VoucherState.CONFIRMED_PROVISIONED,))
 USED: Final = mask((VoucherState.CONFIRMED_REDEEMED,))
@@ -174,7 +175,8 @@ class Traffic:
 
 
 async def put_provider(connection: Connection) -> None:
-    """The provider that all of it is asked of."""
-    await connection.execute(
-        "INSERT INTO provider (provider_id, connector) VALUES ($1, 'sandbox') ON CONFLICT DO NOTHING", PROVIDER
+    """The provider that all of it is asked of, and the one of the next route."""
+    await connection.executemany(
+        "INSERT INTO provider (provider_id, connector) VALUES ($1, 'sandbox') ON CONFLICT DO NOTHING",
+        [(PROVIDER,), (NEXT_PROVIDER,)],
     )

@@ -186,5 +186,12 @@ async def test_a_check_that_fails_gives_its_claim_back(connection: Connection, m
     assert await check_recent(connection, 0)
 
 
-async def test_the_unresolved_are_counted_without_those_whose_call_runs(connection: Connection) -> None:
-    assert await unresolved(connection) == (1, 10_000)
+async def test_the_unresolved_are_counted_without_those_whose_call_runs(
+    connection: Connection, requests: Requests
+) -> None:
+    """There is one that is unknown, and one that is pending with its call ahead."""
+    number, cents = await unresolved(connection)
+    await connection.execute("UPDATE transaction SET state = 3 WHERE request_id = $1", requests.ids["unknown"])
+    assert await unresolved(connection) == (number - 1, cents - 10_000)
+    await connection.execute("UPDATE transaction SET state = 3 WHERE request_id = $1", requests.ids["pending"])
+    assert await unresolved(connection) == (number - 1, cents - 10_000)

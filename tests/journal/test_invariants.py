@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from journal.invariant_breaks import BREAKS, Break
-from journal.journal_traffic import Requests, Traffic, put_provider
+from journal.journal_traffic import NEXT_PROVIDER, Requests, Traffic, put_provider
 from voucherswitch.config import limits
 from voucherswitch.journal import invariants
 from voucherswitch.journal.invariants import INVARIANTS, NAMED, Connection, Window, check, check_one
@@ -145,8 +145,8 @@ async def test_a_reversal_judged_before_the_next_route_was_named_is_judged_again
 ) -> None:
     """It would go to the provider that heard nothing, while the next one issues the voucher."""
     entry, _ = await traffic.provision()
-    assert await traffic.reroute(entry, "karoo")
+    assert await traffic.reroute(entry, NEXT_PROVIDER)
     assert not await traffic.advise(entry, AdviceKind.REVERSAL, State.PENDING, State.REVERSED)
     advised: UUID | None = await pool.fetchval("SELECT advice_id FROM advice WHERE request_id = $1", entry.request_id)
     assert advised is None
-    assert await traffic.advise(entry, AdviceKind.REVERSAL, State.PENDING, State.REVERSED, provider_id="karoo")
+    assert await traffic.advise(entry, AdviceKind.REVERSAL, State.PENDING, State.REVERSED, provider_id=NEXT_PROVIDER)
