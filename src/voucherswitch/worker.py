@@ -11,9 +11,11 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from voucherswitch.config.limits import PARTITION_CHECK_S
+from voucherswitch.config.limits import ARCHIVE_CHECK_S, ARCHIVE_LOOK_AT_MAX, PARTITION_CHECK_S
 from voucherswitch.config.settings import Settings
 from voucherswitch.journal import partitions
+from voucherswitch.journal.archive.files import ArchiveError
+from voucherswitch.journal.archive.run import ArchiveBusyError, Archiver, Policy
 from voucherswitch.journal.batcher import DATABASE_TROUBLE
 from voucherswitch.journal.invariant_watch import check_recent, last_check, unresolved
 from voucherswitch.journal.invariants import INVARIANTS, Connection
@@ -126,6 +128,34 @@ async def _measure(connection: Connection, metrics: JournalMetrics) -> None:
     metrics.unresolved(*await unresolved(connection))
 
 
+async def keep_archive(parts: Parts, stopping: asyncio.Event) -> None:
+    """Once a night take out of the journal what is closed for good; one worker of all does it."""
+    settings = parts.settings
+    policy = Policy(closed_days=settings.closed_days, voucher_days=settings.voucher_days)
+
+    async def archive() -> None:
+        if settings.closed_days == 0 or not await _archive_due(parts):
+            return
+        async with parts.pool.acquire() as connection:
+            archiver = Archiver(connection, settings.archive_path, policy)
+            try:
+                totals = await archiver.run(look_at_max=ARCHIVE_LOOK_AT_MAX, stopping=stopping)
+            except ArchiveBusyError:
+                return
+            except ArchiveError as error:
+                log.error("not archived; everything is still in the journal", reason=str(error))
+                return
+        log.info("archived", requests=totals.transactions, advices=totals.advices, looked_at=totals.looked_at)
+
+    await every(ARCHIVE_CHECK_S, archive, stopping)
+
+
+async def _archive_due(parts: Parts) -> bool:
+    """Whether tonight's hour has come and nobody has finished tonight's run."""
+    due: bool = await parts.pool.fetchval(SQL["archive_due"], parts.settings.archive_hour)
+    return due
+
+
 async def every(seconds: float, chore: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:
     """Do a chore now and then again after each pause; trouble with the database waits for the next time."""
     while not stopping.is_set():
@@ -153,4 +183,4 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-DUTIES: tuple[Duty, ...] = (deliver_advices, keep_partitions, watch_journal)
+DUTIES: tuple[Duty, ...] = (deliver_advices, keep_partitions, watch_journal, keep_archive)

@@ -15,6 +15,7 @@ _EXPECTED: Final = frozenset(
         "voucherswitch.config.settings.SettingsError",
         "voucherswitch.console.app.PortInUseError",
         "voucherswitch.interface.server.PortInUseError",
+        "voucherswitch.journal.archive.files.ArchiveError",
         "voucherswitch.journal.database.DatabaseError",
         "voucherswitch.journal.embedded.EmbeddedPostgresError",
         "voucherswitch.providers.contract.connector.ProviderSettingsError",

@@ -76,6 +76,7 @@ def explain(
 
 async def _story(connection: "asyncpg.Connection", settings: "Settings", wanted: str) -> "tuple[datetime, Story]":
     from voucherswitch.journal import reports
+    from voucherswitch.journal.archive import find as archive
 
     ids: list[UUID] = []
     if _UUID.fullmatch(wanted):
@@ -83,9 +84,12 @@ async def _story(connection: "asyncpg.Connection", settings: "Settings", wanted:
     elif reference := _REFERENCE.fullmatch(wanted):
         ids = await reports.requests_of_reference(connection, int(reference["number"]))
     if not ids:
-        ids = await reports.requests_of_voucher(connection, wanted, _fingerprint(settings, wanted))
+        fingerprint = _fingerprint(settings, wanted)
+        ids = await reports.requests_of_voucher(connection, wanted, fingerprint)
+        if not ids:
+            ids = await archive.requests_of_voucher(connection, settings.archive_path, wanted, fingerprint)
     now = await connection.fetchval("SELECT clock_timestamp()")
-    return now, await reports.story(connection, ids)
+    return now, await archive.completed(connection, settings.archive_path, await reports.story(connection, ids))
 
 
 def _fingerprint(settings: "Settings", code: str) -> bytes | None:
@@ -158,6 +162,8 @@ def _print_request(story: "Story", request_id: UUID, now: datetime, *, full: boo
         print(f"  {words.summary(record)}")
         state = words.meaning(record)
         print_styled(Text(f"  {state.text}", "bold red" if state.unresolved else "bold green"))
+        if record.archived_in is not None:
+            print(f"  Archived in batch {record.archived_in}: read from there. Its messages are not kept any more.")
         for line in (state.next, None if record.alert is None else f"Alert: {record.alert}."):
             if line is not None:
                 print(f"  {line}")

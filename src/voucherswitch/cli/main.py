@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from voucherswitch.cli import (
+    archive,
     db,
     explain,
     originator,
@@ -116,7 +117,7 @@ processes.register(app)
 till.register(app)
 explain.register(app)
 torture.register(app)
-for group in (originator, product, route, receiver, provider, saf, db):
+for group in (originator, product, route, receiver, provider, saf, db, archive):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 

@@ -23,6 +23,19 @@ PARTITION_LOCK_PAUSE_S: Final = 0.5
 # Rows that one statement deletes from leg_default.
 LEG_DELETE_ROWS: Final = 5_000
 
+# Requests that one batch of the archive looks at: its transaction takes about a second, its files some MB.
+ARCHIVE_BATCH_ROWS: Final = 20_000
+ARCHIVE_ROW_GROUP: Final = 20_480
+# A batch that meets a change is chosen anew so often; records that are closed for months hardly ever change.
+ARCHIVE_TRIES: Final = 3
+# One statement of the archive, and the memory for making one file.
+ARCHIVE_STATEMENT_S: Final = 300.0
+ARCHIVE_MEMORY_MB: Final = 256
+# How often the worker looks whether tonight's archiving is due, and how many requests a night looks at: what is left is
+# looked at the night after.
+ARCHIVE_CHECK_S: Final = 300.0
+ARCHIVE_LOOK_AT_MAX: Final = 20_000_000
+
 # The embedded server's connections: 64 workers, the most, with 4 journal connections each, the default ...
 EMBEDDED_CONNECTIONS_MAX: Final = 300
 # ... and this many kept for the worker, the console, the commands and a person with psql.

@@ -40,6 +40,10 @@ _QUOTED_CHARS_MAX: Final = 60
 _SLIP_SIMILARITY: Final = 0.85
 
 
+# Fewer, and a retry, a refund or a provider's daily file may come after its request was archived.
+CLOSED_DAYS_MIN: Final = 30
+
+
 class SettingsError(Exception):
     """A setting is wrong. The text is one line: which setting, from where, what is wrong, what to set."""
 
@@ -212,6 +216,22 @@ class Settings(BaseSettings):
     trace_days: Whole = _whole(
         30, 0, 3_650, "Days that messages (the trace) are kept; 0 keeps them. Those of open requests stay longer."
     )
+    closed_days: Whole = _whole(
+        180,
+        0,
+        3_650,
+        "Days after its last change that a closed request can be answered again, and a used voucher refunded; then it "
+        "is archived. 0 archives nothing; else at least 30.",
+    )
+    voucher_days: Whole = _whole(
+        1_100, 30, 7_300, "Days without a use after which a voucher that can still be redeemed is archived."
+    )
+    archive_dir: AbsolutePath | None = Field(
+        None,
+        description="Where archived requests go, as Parquet files; to be backed up with the database.",
+        json_schema_extra={"default_text": "`archive` in `data_dir`", "accepts": "a directory"},
+    )
+    archive_hour: Whole = _whole(0, 0, 23, "The hour of the day (UTC) from which on the worker archives.")
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         "info", description="The least severe events that are logged."
@@ -249,6 +269,11 @@ class Settings(BaseSettings):
     def vault_key_path(self) -> Path:
         """Where the vault key is, set or not."""
         return self.vault_key_file or self.data_dir / "vault.key"
+
+    @property
+    def archive_path(self) -> Path:
+        """Where the archive is, set or not."""
+        return self.archive_dir or self.data_dir / "archive"
 
     def require_sandbox(self, what: str) -> None:
         """Refuse `what` ("simulators") in production.
@@ -435,6 +460,12 @@ def _refuse_contradictions(settings: Settings, values: Mapping[str, Any]) -> Non
             "console_host",
             f"{settings.console_host!r} would open the console to the network: it is plain HTTP and has no login",
             "set 127.0.0.1 and reach it through an SSH tunnel",
+        )
+    if 0 < settings.closed_days < CLOSED_DAYS_MIN:
+        raise refuse(
+            "closed_days",
+            f"{settings.closed_days} days are too few for late retries, refunds and the providers' files",
+            f"set 0 to archive nothing, or at least {CLOSED_DAYS_MIN}",
         )
     if settings.environment == "production" and not settings.vault_key_path.is_file():
         raise refuse(

@@ -120,7 +120,8 @@ SELECT t.request_id, t.generation, t.reference, t.kind, t.state, t.has_request, 
        p.name AS product_name, t.provider_id, t.provider_product, t.amount_cents, t.currency, t.approved_cents,
        t.balance_cents, t.voucher_serial, v.state AS voucher_state, t.provider_ref, t.refs, t.error, t.alert,
        t.answered_status, t.redemption_id, t.confirmation_id, t.reversal_id, t.opened_at, t.call_until,
-       worker_lives(t.worker_id) AS worker_lives, t.changed_at
+       worker_lives(t.worker_id) AS worker_lives, t.changed_at,
+       t.archived_in IS NOT NULL AS archived
   FROM transaction AS t
   LEFT JOIN originator AS o ON o.originator_id = t.originator_id
   LEFT JOIN voucher_provider AS r ON r.receiver_id = t.receiver_id

@@ -132,6 +132,7 @@ class Transaction(Struct):
     call_until: datetime | None
     worker_lives: bool
     changed_at: datetime
+    archived: bool
 
 
 class Refusal(Struct):

@@ -47,7 +47,7 @@ HAVING count(*) > 1;
 SELECT t.request_id::text AS key, t.request_id, 'confirmed, without its confirmation' AS found
   FROM transaction AS t
  WHERE (t.changed_at >= $1 AND t.changed_at < $2 OR t.request_id = ANY ($3::text[]::uuid[]))
-   AND t.state = 5
+   AND t.state = 5 AND t.archived_in IS NULL
    AND NOT EXISTS (SELECT 1 FROM advice AS a
                     WHERE a.request_id = t.request_id AND a.generation = t.generation
                       AND a.advice_id = t.confirmation_id AND a.kind = 1 AND a.state NOT IN (5, 6));
@@ -60,7 +60,7 @@ SELECT t.request_id::text AS key, t.request_id, 'confirmed, without its confirma
 SELECT t.request_id::text AS key, t.request_id, 'reversed, without its reversal' AS found
   FROM transaction AS t
  WHERE (t.changed_at >= $1 AND t.changed_at < $2 OR t.request_id = ANY ($3::text[]::uuid[]))
-   AND t.state = 6 AND t.has_request
+   AND t.state = 6 AND t.has_request AND t.archived_in IS NULL
    AND NOT EXISTS (SELECT 1 FROM advice AS a
                     WHERE a.request_id = t.request_id AND a.generation = t.generation
                       AND a.advice_id = t.reversal_id AND a.kind = 2 AND a.state NOT IN (5, 6));
@@ -140,7 +140,7 @@ SELECT t.request_id::text AS key, t.request_id,
                        CASE WHEN t.fingerprint IS NULL THEN 'no fingerprint' END) AS found
   FROM transaction AS t
  WHERE (t.changed_at >= $1 AND t.changed_at < $2 OR t.request_id = ANY ($3::text[]::uuid[]))
-   AND t.state IN (2, 5)
+   AND t.state IN (2, 5) AND t.archived_in IS NULL
    AND (t.answer IS NULL OR t.approved_cents IS NULL OR t.fingerprint IS NULL);
 
 -- issued_and_undelivered --
@@ -160,7 +160,7 @@ SELECT t.request_id::text AS key, t.request_id,
        CASE t.state WHEN 3 THEN 'declined without a reason' ELSE 'unknown without an alert' END AS found
   FROM transaction AS t
  WHERE (t.changed_at >= $1 AND t.changed_at < $2 OR t.request_id = ANY ($3::text[]::uuid[]))
-   AND ((t.state = 3 AND t.error IS NULL) OR (t.state = 4 AND t.alert IS NULL));
+   AND ((t.state = 3 AND t.error IS NULL AND t.archived_in IS NULL) OR (t.state = 4 AND t.alert IS NULL));
 
 -- tombstone_alive --
 -- A reversal that came before its request leaves nothing but itself: nobody was asked, nothing is owed.
@@ -183,7 +183,7 @@ SELECT t.request_id::text AS key, t.request_id,
   FROM transaction AS t
   LEFT JOIN voucher AS v ON v.fingerprint = t.fingerprint AND v.receiver_id = t.receiver_id
  WHERE (t.changed_at >= $1 AND t.changed_at < $2 OR t.request_id = ANY ($3::text[]::uuid[]))
-   AND t.kind = 1
+   AND t.kind = 1 AND t.archived_in IS NULL
    AND CASE t.state
          WHEN 5 THEN v.state IS NULL
                      AND NOT EXISTS (SELECT 1 FROM transaction AS again

@@ -15,7 +15,7 @@ class Record(Struct, kw_only=True):
 
     `age_ms` counts from `opened_at`, `settled_ms` from the end of the last call, by the database's clock, which all
     workers share; below 0 when that was set back, or while the call may still be running. Both are told only of a
-    record that was read by its id.
+    record that was read by its id. `archived`: only what the rules need of its id is left; no amounts, no answer.
     """
 
     request_id: UUID
@@ -56,6 +56,7 @@ class Record(Struct, kw_only=True):
     call_running: bool
     confirmed_by_switch: bool
     confirmation_unsent: bool
+    archived: bool
 
 
 class VoucherRecord(Struct, kw_only=True):

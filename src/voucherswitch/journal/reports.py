@@ -29,7 +29,10 @@ _decode_refusal = msgspec.json.Decoder(RecordedRefusal).decode
 
 
 class RecordReport(Struct, frozen=True, kw_only=True):
-    """One record. `reference` is the one we tell; a tombstone has none that was told."""
+    """One record. `reference` is the one we tell; a tombstone has none that was told.
+
+    `archived_in`: the batch of the archive that holds the rest of it (journal/archive/find.py).
+    """
 
     request_id: UUID
     generation: int
@@ -60,6 +63,7 @@ class RecordReport(Struct, frozen=True, kw_only=True):
     call_until: datetime | None
     call_running: bool
     voucher_state: VoucherState | None
+    archived_in: int | None
 
 
 class AdviceReport(Struct, frozen=True, kw_only=True):
@@ -179,6 +183,11 @@ class Unresolved(Struct, frozen=True, kw_only=True):
     records: Sequence[OpenRecord]
     parked: Sequence[AdviceReport]
     at_risk: Sequence[AtRisk]
+
+
+def refusal(text: str) -> RecordedRefusal:
+    """A refusal as it was told."""
+    return _decode_refusal(text)
 
 
 def reference_text(number: int) -> str:

@@ -110,6 +110,7 @@ def record(row: asyncpg.Record) -> Record:
         call_running=bool(row["call_running"]),
         confirmed_by_switch=bool(row["by_switch"]),
         confirmation_unsent=bool(row["unsent"]),
+        archived=row["archived"],
     )
 
 

@@ -44,4 +44,5 @@ def _detail(deps: Deps, record: Record, refusal: Refusal) -> Detail:
         return reversed_detail(record)
     issued = record.kind is Kind.PROVISION and record.state in (State.APPROVED, State.CONFIRMED, State.REVERSED)
     answer = recorded_answer(deps, record) if issued and record.sealed_answer is not None else None
-    return duplicate_detail(record, _decode(deps.journal.open_request(record)).time, answer)
+    time = None if record.archived else _decode(deps.journal.open_request(record)).time
+    return duplicate_detail(record, time, answer)

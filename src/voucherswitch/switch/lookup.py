@@ -55,6 +55,8 @@ async def lookup_redemption(request_id: UUID, exchange: Exchange, deps: Deps) ->
 
 
 async def _decided(record: Record, exchange: Exchange, deps: Deps) -> Reply:
+    if record.archived:
+        raise Refused(NEVER_RECEIVED)  # what was answered then is not kept any more
     if record.state in (State.PENDING, State.UNKNOWN):
         raise Refused(
             Refusal(

@@ -63,7 +63,7 @@ async def _judged(request: Provision, same: SameRequest, exchange: Exchange, dep
     if record is not None:
         if record.originator_id != exchange.originator.id or record.kind is not Kind.PROVISION:
             raise Refused(DUPLICATE_ELSEWHERE)  # T8
-        if record.has_request:
+        if record.has_request and not record.archived:
             same(deps.journal.open_request(record))
 
     verdict = judge(Kind.PROVISION, position(record), Message.RETRY)

@@ -9,7 +9,7 @@ from voucherswitch.message.answers import Answer, unpack
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import Approved, Declined, NotSent, OutcomeUnknown
 from voucherswitch.message.parties import Voucher
-from voucherswitch.message.refusals import Detail, RecordedRefusal, Refusal
+from voucherswitch.message.refusals import Detail, RecordedRefusal, Refusal, Refused
 from voucherswitch.message.states import Kind, State
 from voucherswitch.providers.contract.families import printable
 from voucherswitch.switch.deps import Deps
@@ -43,8 +43,23 @@ STILL_UNKNOWN = RecordedRefusal(
 )
 
 
+NO_LONGER_KEPT = Refusal(
+    rule="T5",
+    status=400,
+    error_type=ErrorType.DUPLICATE_RECORD,
+    message="Duplicate UUID.",
+    explanation="Id already used; the answer is no longer kept. Ask the operator of the switch.",
+)
+
+
 def reply_from_record(deps: Deps, record: Record, exchange: Exchange) -> Reply:
-    """Give a record's answer again: its approval, its decline, its reversal, or 504 while nobody knows."""
+    """Give a record's answer again: its approval, its decline, its reversal, or 504 while nobody knows.
+
+    Raises:
+        Refused: the record is archived, and its answer with it.
+    """
+    if record.archived and record.state is not State.REVERSED:
+        raise Refused(NO_LONGER_KEPT)
     if record.state in (State.APPROVED, State.CONFIRMED):
         return exchange.renderer.recorded(deps.journal.open_request(record), recorded_answer(deps, record))
     if record.state is State.REVERSED:

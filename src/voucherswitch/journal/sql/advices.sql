@@ -106,15 +106,28 @@ WITH d AS (
 SELECT request_id FROM kept;
 
 -- note_advices --
--- Keep an advice that was acknowledged and changed nothing, so that its id counts as used (I6, I7).
-WITH noted AS (
+-- Keep an advice that was acknowledged and changed nothing, so that its id counts as used (I6, I7). Of an archived
+-- request only the id is kept.
+WITH d AS (
+    SELECT d.*, t.archived_in IS NOT NULL AS archived
+      FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::smallint[], $6::text[], $7::text[],
+                  $8::smallint[], $9::text[])
+           AS d (request_id, generation, advice_id, kind, request_kind, originator_id, provider_id, lane, reason)
+      LEFT JOIN transaction AS t ON t.request_id = d.request_id AND t.generation = d.generation
+), noted AS (
     INSERT INTO advice (request_id, generation, advice_id, kind, request_kind, state, originator_id, provider_id,
                         lane, reason, finished_at)
     SELECT request_id, generation, advice_id, kind, request_kind, 6, originator_id, provider_id,
            lane, reason, clock_timestamp()
-      FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::smallint[], $6::text[], $7::text[],
-                  $8::smallint[], $9::text[])
-           AS d (request_id, generation, advice_id, kind, request_kind, originator_id, provider_id, lane, reason)
+      FROM d
+     WHERE NOT archived
+    ON CONFLICT DO NOTHING
+    RETURNING request_id
+), noted_archived AS (
+    INSERT INTO archived_advice (advice_id, request_id, generation, kind, request_kind, state, originator_id)
+    SELECT advice_id, request_id, generation, kind, request_kind, 6, originator_id
+      FROM d
+     WHERE archived
     ON CONFLICT DO NOTHING
     RETURNING request_id
 ), traced AS (
@@ -125,12 +138,16 @@ WITH noted AS (
                   $16::timestamptz[], $17::integer[], $18::smallint[], $19::smallint[], $20::text[], $21::text[],
                   $22::text[])
 )
-SELECT request_id FROM noted;
+SELECT request_id FROM noted UNION ALL SELECT request_id FROM noted_archived;
 
 -- read_advices --
 -- What an advice id was accepted for. No row: it never was.
 SELECT advice_id, request_id, generation, kind, request_kind, originator_id, state
   FROM advice
+ WHERE advice_id = ANY ($1::uuid[])
+ UNION ALL
+SELECT advice_id, request_id, generation, kind, request_kind, originator_id, state
+  FROM archived_advice
  WHERE advice_id = ANY ($1::uuid[]);
 
 -- owed_of_vouchers --

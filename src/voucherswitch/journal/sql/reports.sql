@@ -5,6 +5,8 @@ SELECT request_id FROM transaction WHERE request_id = $1
 UNION
 SELECT request_id FROM advice WHERE advice_id = $1
 UNION
+SELECT request_id FROM archived_advice WHERE advice_id = $1
+UNION
 SELECT request_id FROM refusal WHERE request_id = $1
 UNION
 SELECT request_id FROM leg WHERE request_id = $1;
@@ -35,7 +37,7 @@ SELECT t.request_id, t.generation, t.reference, t.kind, t.state, t.has_request, 
        t.voucher_serial, t.provider_ref, t.error, t.alert, t.answered_status, t.redemption_id, t.confirmation_id,
        t.reversal_id, t.opened_at, t.changed_at, t.call_until,
        t.call_until > clock_timestamp() OR (t.call_until IS NOT NULL AND worker_lives(t.worker_id)) AS call_running,
-       v.state AS voucher_state
+       v.state AS voucher_state, t.archived_in
   FROM transaction AS t
   LEFT JOIN voucher AS v
     ON v.fingerprint = t.fingerprint AND v.receiver_id = t.receiver_id

@@ -247,7 +247,8 @@ SELECT t.request_id, t.generation, t.reference, t.kind, t.state, t.has_request, 
        (extract(epoch FROM clock_timestamp() - coalesce(t.call_ended_at, t.call_until, t.opened_at)) * 1000)::bigint AS settled_ms,
        t.changed_at, t.worker_id,
        t.call_until > clock_timestamp() OR (t.call_until IS NOT NULL AND worker_lives(t.worker_id)) AS call_running,
-       own.by_switch, own.unsent
+       coalesce(own.by_switch, t.archived_in IS NOT NULL AND t.single) AS by_switch, own.unsent,
+       t.archived_in IS NOT NULL AS archived
   FROM (SELECT DISTINCT unnest($1::uuid[]) AS request_id) AS d
   CROSS JOIN LATERAL (
       SELECT * FROM transaction AS t WHERE t.request_id = d.request_id ORDER BY generation DESC LIMIT 1

@@ -17,14 +17,14 @@ ON CONFLICT (fingerprint, receiver_id) DO NOTHING;
 
 -- provisions_of_code --
 -- Every provision whose voucher bears this code, oldest first.
-SELECT t.*, 0 AS age_ms, 0 AS settled_ms, false AS call_running, false AS by_switch, false AS unsent
+SELECT t.*, 0 AS age_ms, 0 AS settled_ms, false AS call_running, false AS by_switch, false AS unsent, false AS archived
   FROM transaction AS t
  WHERE t.fingerprint = $1 AND t.kind = 1 AND t.state IN (2, 5, 6) AND t.answer IS NOT NULL
  ORDER BY t.opened_at;
 
 -- provisions_of_serial --
 -- Every provision whose voucher bears this serial number, oldest first.
-SELECT t.*, 0 AS age_ms, 0 AS settled_ms, false AS call_running, false AS by_switch, false AS unsent
+SELECT t.*, 0 AS age_ms, 0 AS settled_ms, false AS call_running, false AS by_switch, false AS unsent, false AS archived
   FROM transaction AS t
  WHERE t.voucher_serial = $1 AND t.kind = 1 AND t.state IN (2, 5, 6) AND t.answer IS NOT NULL
  ORDER BY t.opened_at;

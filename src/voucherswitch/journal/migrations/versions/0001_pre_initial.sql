@@ -40,6 +40,7 @@ CREATE TABLE transaction (
     worker_id             bigint,                      -- whose call it is, or was: that worker ends it while it lives
     call_ended_at         timestamptz,                 -- the last call was over then; NULL: it runs, or its worker died
     changed_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    archived_in           bigint,                      -- archive_file.batch: the rest of the row is there, not here
     PRIMARY KEY (request_id, generation),
     CHECK (kind BETWEEN 1 AND 3),
     CHECK (state BETWEEN 1 AND 6),
@@ -132,6 +133,40 @@ CREATE INDEX advice_of_voucher ON advice (fingerprint) WHERE state = 1 AND finge
 CREATE INDEX advice_parked ON advice (provider_id, seq) WHERE state = 4;
 CREATE INDEX advice_at_risk ON advice (created_at) WHERE state = 3 AND kind = 2; -- reversals that nobody was told of
 CREATE INDEX advice_finished ON advice USING brin (finished_at) WITH (pages_per_range = 32);
+
+CREATE SEQUENCE archive_batch AS bigint;
+
+CREATE TABLE archive_file (                            -- Parquet files: what was taken out of the journal, and where it is
+    batch                 bigint NOT NULL,             -- rows that left together, in one transaction
+    holds                 text NOT NULL,               -- transaction, advice or voucher
+    path                  text NOT NULL,               -- below archive_dir
+    rows                  integer NOT NULL,
+    cents                 bigint NOT NULL,             -- sum of their amounts
+    bytes                 bigint NOT NULL,
+    sha256                bytea NOT NULL,
+    archived_at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (batch, holds)
+);
+
+CREATE TABLE archived_advice (                         -- ids of archived advices: no advice id serves twice (I6, I7)
+    advice_id             uuid PRIMARY KEY,
+    request_id            uuid NOT NULL,
+    generation            smallint NOT NULL,
+    kind                  smallint NOT NULL,
+    request_kind          smallint NOT NULL,
+    state                 smallint NOT NULL,
+    originator_id         text NOT NULL,
+    batch                 bigint                       -- NULL: it came after its request was archived, and changed nothing
+);
+
+CREATE TABLE archive_sweep (                           -- how far the archiver has looked: it goes round, a part a night
+    singleton             boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    opened_at             timestamptz NOT NULL DEFAULT '-infinity',
+    request_id            uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    generation            smallint NOT NULL DEFAULT 0,
+    finished_at           timestamptz NOT NULL DEFAULT '-infinity'
+);
+INSERT INTO archive_sweep DEFAULT VALUES;
 
 -- Requests that somebody or something has still to settle: outcome open, advice owed or parked, money at risk. What is
 -- known of them is never dropped or archived. Each part has its partial index.
