@@ -1,6 +1,7 @@
 """The catalogue as every worker holds it in memory: immutable, replaced as a whole when the database changes."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -98,6 +99,13 @@ class Provider(Struct, frozen=True, kw_only=True):
     saf_paused: bool = False
 
 
+class Restoration(Struct, frozen=True):
+    """The journal was restored and has forgotten what came after `restored_to`; both moments are UTC."""
+
+    restored_to: datetime
+    marked_at: datetime
+
+
 class Catalogue(Struct, frozen=True, kw_only=True):
     """Everything configured, at one version."""
 
@@ -107,6 +115,7 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     products: Mapping[str, Product] = MappingProxyType({})
     routes: Mapping[tuple[str, str | None], tuple[Route, ...]] = MappingProxyType({})  # by receiver and product
     providers: Mapping[str, Provider] = MappingProxyType({})
+    restoration: Restoration | None = None  # while it is set, an unknown id may be a forgotten one
 
 
 EMPTY = Catalogue(version=0)

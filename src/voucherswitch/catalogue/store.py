@@ -14,6 +14,7 @@ from voucherswitch.catalogue.snapshot import (
     Originator,
     Product,
     Provider,
+    Restoration,
     Route,
     VoucherProvider,
 )
@@ -37,6 +38,7 @@ async def load(connection: Connection) -> Catalogue:
         products = [_product(row) for row in await connection.fetch(SQL["load_products"])]
         routes = [Route(**row) for row in await connection.fetch(SQL["load_routes"])]
         providers = [_provider(row) for row in await connection.fetch(SQL["load_providers"])]
+        restored = await connection.fetchrow(SQL["open_restoration"])
     by_target: dict[tuple[str, str | None], tuple[Route, ...]] = {}
     for route in routes:
         key = (route.receiver_id, route.product_id)
@@ -48,6 +50,7 @@ async def load(connection: Connection) -> Catalogue:
         products=MappingProxyType({item.id: item for item in products}),
         routes=MappingProxyType(by_target),
         providers=MappingProxyType({item.id: item for item in providers}),
+        restoration=None if restored is None else Restoration(**restored),
     )
 
 

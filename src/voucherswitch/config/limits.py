@@ -50,6 +50,12 @@ EMBEDDED_START_S_MAX: Final = 1800
 # A stop writes back what is dirty in 256 MB of shared buffers; after that it is stopped without a checkpoint.
 EMBEDDED_STOP_S_MAX: Final = 120
 
+# Copying and checking a backup of the embedded database: a day, which is for hundreds of gigabytes on a slow disk.
+BACKUP_S_MAX: Final = 86_400
+
+# References told after a restore begin so far beyond the journal's last: what was told meanwhile is not told again.
+REFERENCES_SKIPPED: Final = 1_000_000_000
+
 # A child's line is passed on in pieces of this size, so that a child that never ends its line cannot fill our memory.
 CHILD_LINE_BYTES_MAX: Final = 64 * 1024
 

@@ -34,7 +34,18 @@ def load(file: str, folder: str = "sql") -> dict[str, str]:
 
 SQL: Final[dict[str, str]] = {
     name: body
-    for file in ("transactions", "advices", "vouchers", "saf", "workers", "checks", "catalogue", "reports", "retention")
+    for file in (
+        "transactions",
+        "advices",
+        "vouchers",
+        "saf",
+        "workers",
+        "checks",
+        "catalogue",
+        "reports",
+        "retention",
+        "restoration",
+    )
     for name, body in load(f"{file}.sql").items()
 }
 

@@ -63,6 +63,8 @@ async def advise(advice: Advice, exchange: Exchange, deps: Deps) -> Reply:
             # What made it refusable may be this very advice, accepted between the two looks (I6).
             if await _accepted_before(advice, exchange, deps):
                 return await _acknowledge(exchange, deps, advice.request_id)
+            if record is None and deps.snapshot.restoration is not None:
+                verdict = STATUS_OPEN  # it may be one that the restored journal has forgotten
             raise Refused(verdict, _detail(advice, record))
         if verdict is Answer.KEEP_REVERSAL:
             await _keep_reversal(advice, record, exchange, deps)

@@ -48,25 +48,29 @@ async def lookup_redemption(request_id: UUID, exchange: Exchange, deps: Deps) ->
             return await _reply(deps, exchange, request_id, 0, exchange.renderer.refusal(refused))
         if record is not None and record.originator_id != exchange.originator.id:
             raise Refused(FORBIDDEN)
+        if record is None and deps.snapshot.restoration is not None:
+            raise Refused(_still_open(exchange))  # it may be one that the restored journal has forgotten
         raise Refused(NEVER_RECEIVED)
     if record.originator_id != exchange.originator.id:
         raise Refused(FORBIDDEN)
     return await _reply(deps, exchange, request_id, record.generation, await _decided(record, exchange, deps))
 
 
+def _still_open(exchange: Exchange) -> Refusal:
+    return Refusal(
+        rule="K3",
+        status=exchange.originator.lookup_pending_status,
+        error_type=ErrorType.VOUCHER_STATUS_UNKNOWN,
+        message="Outcome not known yet.",
+        explanation="Ask again or reverse it.",
+    )
+
+
 async def _decided(record: Record, exchange: Exchange, deps: Deps) -> Reply:
     if record.archived:
         raise Refused(NEVER_RECEIVED)  # what was answered then is not kept any more
     if record.state in (State.PENDING, State.UNKNOWN):
-        raise Refused(
-            Refusal(
-                rule="K3",
-                status=exchange.originator.lookup_pending_status,
-                error_type=ErrorType.VOUCHER_STATUS_UNKNOWN,
-                message="Outcome not known yet.",
-                explanation="Ask again or reverse it.",
-            )
-        )
+        raise Refused(_still_open(exchange))
     if record.state is State.REVERSED:
         if record.answered_status == 201 and record.sealed_answer is not None:
             return exchange.renderer.recorded(deps.journal.open_request(record), recorded_answer(deps, record))

@@ -6,6 +6,7 @@ Answers from the record when it knows, asks the provider where its rule allows, 
 import asyncio
 from typing import Protocol
 
+from voucherswitch.catalogue.snapshot import Restoration
 from voucherswitch.config.limits import JUDGEMENTS_MAX
 from voucherswitch.journal.records import Entry, Record
 from voucherswitch.message.codes import ZAR, ErrorType
@@ -20,9 +21,10 @@ from voucherswitch.switch.clock import left_ms
 from voucherswitch.switch.deadlines import Deadlines, deadlines
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Reply, Sent
+from voucherswitch.switch.forgotten import forgotten_order, only_provider
 from voucherswitch.switch.lifecycle import DUPLICATE_ELSEWHERE, Answer, Message, Move, judge
 from voucherswitch.switch.positions import position, reversed_detail
-from voucherswitch.switch.provision import provision_if_new
+from voucherswitch.switch.provision import choose, describe, opening, provision_if_new
 from voucherswitch.switch.requests import Provision
 from voucherswitch.switch.sending import Timeout, apply, apply_late, ask, finish, outcome_open
 from voucherswitch.switch.telling import STILL_UNKNOWN, reply_from_record, unknown
@@ -70,7 +72,10 @@ async def _judged(request: Provision, same: SameRequest, exchange: Exchange, dep
     if isinstance(verdict, Refusal):
         raise Refused(verdict, None if record is None else reversed_detail(record))
     if isinstance(verdict, Move) or record is None:
-        return await provision_if_new(request, exchange, deps)  # T1
+        gap = deps.snapshot.restoration
+        if gap is None:
+            return await provision_if_new(request, exchange, deps)  # T1
+        return await _ask_forgotten(request, exchange, deps, limits, gap)
     if verdict is Answer.WAIT:
         waited = await wait_decided(deps.journal, request.request_id, limits.answer, while_unknown=False)
         # Still open and nobody asks: the worker died over the call that was waited for.
@@ -103,6 +108,25 @@ async def _ask_again(request: Provision, record: Record, exchange: Exchange, dep
             return await _answer_of(asked, place, sent, deps, limits)
     decided = await wait_decided(deps.journal, request.request_id, limits.answer, while_unknown=True)
     return await _repeat(deps, decided, exchange)
+
+
+async def _ask_forgotten(
+    request: Provision, exchange: Exchange, deps: Deps, limits: Deadlines, gap: Restoration
+) -> Reply | None:
+    """T1 with a restored journal: the first message may be among what it has forgotten, so the provider is asked (T3).
+
+    It issues now only if it never heard of the first one. None: another retry was faster.
+    """
+    chosen = choose(request, exchange, deps)
+    if isinstance(chosen, Refusal):
+        raise Refused(chosen)
+    candidate = only_provider(chosen, deps)
+    with deps.providers.reserve(candidate.route.provider_id) as place:
+        entry = await deps.journal.open(opening(request, exchange, chosen, candidate, limits))
+        if entry is None:
+            return None
+        sent = describe(entry, request, exchange, chosen, candidate)
+        return await _answer_of(_Asked(forgotten_order(request, candidate, gap)), place, sent, deps, limits)
 
 
 async def _answer_of(asked: "_Asked", place: Place, sent: Sent, deps: Deps, limits: Deadlines) -> Reply:

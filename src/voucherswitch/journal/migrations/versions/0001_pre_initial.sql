@@ -328,6 +328,15 @@ CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON voucher_provider FOR 
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON route FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 
+CREATE TABLE restoration (                             -- the journal was restored: it has forgotten what came after restored_to
+    restoration_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    restored_to           timestamptz NOT NULL,
+    marked_at             timestamptz NOT NULL DEFAULT clock_timestamp(),
+    closed_at             timestamptz                  -- NULL: what is forgotten is not settled yet
+);
+CREATE UNIQUE INDEX restoration_open ON restoration ((true)) WHERE closed_at IS NULL;
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON restoration FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+
 -- Adds the partitions of `leg` for the coming days; safe to call at any time and from several processes.
 -- Attached instead of created in place: that takes no lock that an insert into another day waits for. A day that began
 -- without its partition has rows in leg_default already and stays there: moving them would hold up the sales that write
