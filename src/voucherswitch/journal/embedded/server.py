@@ -4,16 +4,19 @@ Decides under the directory's lock; what it decides is done by `cluster` (on dis
 """
 
 import os
+import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
 from voucherswitch.config import limits
-from voucherswitch.journal.embedded import cluster, postmaster
+from voucherswitch.journal.embedded import backup, cluster, postmaster
 from voucherswitch.journal.embedded.account import Account
 from voucherswitch.journal.embedded.directories import PORT, Directories
 from voucherswitch.journal.embedded.errors import EmbeddedPostgresError
@@ -103,6 +106,30 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(
                 f"the database in {self._directories.data} cannot be stopped: {error}; it goes on running"
             ) from None
+
+    def back_up(self, target: Path) -> None:
+        """Write a verified base backup of the running server into the new directory `target`.
+
+        Raises:
+            EmbeddedPostgresError: the server does not run, the directory is in use, or the copy failed.
+        """
+        backup.take(self._programs(), self._socket_dir(), target.absolute())
+
+    def restore(
+        self,
+        source: Path,
+        log: Path | None = None,
+        until: datetime | None = None,
+        copied: Callable[[str, str], object] = shutil.copy2,
+    ) -> None:
+        """Make the cluster from a backup, and from archived log up to `until`; `start` then recovers it.
+
+        Raises:
+            EmbeddedPostgresError: there is a cluster already, or the backup is damaged; nothing was changed.
+        """
+        self._directories.make_top()
+        with self._ownership.locked():
+            backup.lay_out(self._directories, self._programs(), source.absolute(), log, until, copied)
 
     def _programs(self) -> Programs:
         return Programs(Account.choose(self._directories.home))
