@@ -15,6 +15,8 @@ from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import pending
 from voucherswitch.journal.partitions import make_days
 from voucherswitch.journal.presence import Presence, Worker, this_process
+from voucherswitch.providers.breaker import BreakerLimits, Breakers
+from voucherswitch.providers.gate import Gate
 from voucherswitch.providers.pool import ProviderPool
 from voucherswitch.security.vault import Vault, VaultError, load_vault
 
@@ -29,6 +31,7 @@ class Parts(Struct, frozen=True):
     journal: Journal
     catalogue: LiveCatalogue
     providers: ProviderPool
+    gate: Gate
 
 
 _CHECK: Final = b"vault check"
@@ -85,8 +88,10 @@ async def opened(settings: Settings, url: str, *, application: str) -> AsyncIter
         catalogue = LiveCatalogue(pool, settings.catalogue_poll_ms)
         providers = ProviderPool(vault, settings.provider_in_flight_max)
         catalogue.on_change(providers.refresh)
+        breakers = Breakers(pool, BreakerLimits.of(settings))
         await catalogue.start()
         await presence.register()
+        await breakers.start()
         try:
             yield Parts(
                 settings=settings,
@@ -96,8 +101,10 @@ async def opened(settings: Settings, url: str, *, application: str) -> AsyncIter
                 journal=journal,
                 catalogue=catalogue,
                 providers=providers,
+                gate=Gate(breakers, catalogue),
             )
         finally:
+            await breakers.stop()
             await catalogue.stop()
             await journal.drain()
             await presence.release()

@@ -71,7 +71,7 @@ def make_sender(parts: Parts) -> Sender:
         backoff=Backoff.of(settings),
     )
     lanes = Lanes(parts.pool, parts.worker, settings.lane_lease_s)
-    return Sender(parts.journal, parts.providers, parts.catalogue, lanes, limits)
+    return Sender(parts.journal, parts.providers, parts.gate, parts.catalogue, lanes, limits)
 
 
 async def keep_partitions(parts: Parts, stopping: asyncio.Event) -> None:

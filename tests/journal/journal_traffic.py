@@ -158,7 +158,7 @@ class Traffic:
 
     async def reroute(self, entry: Entry, provider_id: str) -> bool:
         """The next route's provider is about to be asked."""
-        return await self._journal.reroute(entry, provider_id, "R100")
+        return await self._journal.reroute(entry, provider_id, "R100", 10_000)
 
     async def _end(self, entry: Entry, to: State) -> None:
         alert = "outcome_unknown" if to is State.UNKNOWN else None

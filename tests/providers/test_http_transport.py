@@ -188,7 +188,7 @@ async def test_a_deadline_in_the_past_sends_nothing() -> None:
     async with raw_server(answer_ok) as server, a_transport(server.url) as transport:
         call = a_call(deadline_s=-0.001)
         result = await transport.send(call, "provision", "POST", "/x", body=BODY)
-        assert result == NoConnection("the deadline is past")
+        assert result == NoConnection("the deadline is past", ours=True)
         assert only_leg(call).outcome is LegOutcome.NOT_SENT
         assert server.connections == []
 
@@ -209,7 +209,7 @@ async def test_beyond_the_bound_nothing_is_sent_and_a_free_connection_is_waited_
         await until(lambda: len(server.heard) == 1)
         call = a_call()
         result = await transport.send(call, "provision", "POST", "/x", body=BODY)
-        assert result == NoConnection("all 1 connections are busy")
+        assert result == NoConnection("all 1 connections are busy", ours=True)
         assert only_leg(call).outcome is LegOutcome.NOT_SENT
         release.set()
         assert isinstance(await slow, HttpAnswer)

@@ -224,7 +224,7 @@ async def test_beyond_the_bounds_nothing_is_sent_and_room_is_waited_for() -> Non
         two = ask_all(pool, [b"0", b"1"])
         await until(lambda: sum(one.in_flight for one in pool._open) == 2)
         call = a_call()
-        assert await pool.send(call, "status", b"x") == NoConnection("all 1 connections are busy")
+        assert await pool.send(call, "status", b"x") == NoConnection("all 1 connections are busy", ours=True)
         assert only_leg(call).outcome is LegOutcome.NOT_SENT
         waits = asyncio.create_task(ask(pool, b"2"))
         await until(lambda: bool(pool._queue))
@@ -271,4 +271,4 @@ async def test_closing_ends_what_is_in_flight_and_takes_nothing_more() -> None:
         await until(lambda: len(server.heard) == 2)
         await pool.close()
         assert {type(result) for result in await asyncio.gather(*tasks)} == {NoAnswer}
-        assert await ask(pool, b"2") == NoConnection("the provider's connections are closed")
+        assert await ask(pool, b"2") == NoConnection("the provider's connections are closed", ours=True)

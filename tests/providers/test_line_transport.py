@@ -223,7 +223,7 @@ async def test_a_connection_that_is_not_accepted_in_time_is_not_sent() -> None:
 async def test_a_deadline_in_the_past_sends_nothing() -> None:
     async with line_server(answer_ok) as server, a_transport(server.port) as transport:
         call = a_call(deadline_s=-0.001)
-        assert await one(transport, call) == NoConnection("the deadline is past")
+        assert await one(transport, call) == NoConnection("the deadline is past", ours=True)
         assert only_leg(call).outcome is LegOutcome.NOT_SENT
         assert server.connections == []
 
@@ -250,7 +250,7 @@ async def test_beyond_the_bound_nothing_is_sent_and_a_free_connection_is_waited_
         slow = asyncio.create_task(one(transport, body=b"slow"))
         await until(lambda: len(server.heard) == 1)
         call = a_call()
-        assert await one(transport, call) == NoConnection("all 1 connections are busy")
+        assert await one(transport, call) == NoConnection("all 1 connections are busy", ours=True)
         assert only_leg(call).outcome is LegOutcome.NOT_SENT
         release.set()
         assert await slow == OK

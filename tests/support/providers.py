@@ -35,6 +35,8 @@ class Brand:
         return {"id": self.id, "name": self.name}
 
 
+NOBODY: Final = "Nobody"  # a brand that is not routed
+
 PAUSED: Final = Brand("70000001", "Paused", saf_paused=True)
 DOWN: Final = Brand("70000002", "Down", down=True)
 FAILOVER: Final = Brand("70000003", "Failover", routes=("Down", "Sandbox"))
@@ -50,7 +52,7 @@ WHOLE_ONLY: Final = Brand("70000010", "WholeOnly", {"partialRedeem": False})
 PARTIAL_ADVICES: Final = Brand("70000011", "PartialAdvices", {"partialAdvices": True})
 NO_REDEEM: Final = Brand("70000012", "NoRedeem", {"redeem": "none", "refund": "none"})
 NO_REFUND: Final = Brand("70000013", "NoRefund", {"refund": "none"})
-UNROUTED: Final = Brand("70000014", "Unrouted", routes=("Nobody",))
+UNROUTED: Final = Brand("70000014", "Unrouted", routes=(NOBODY,))
 BAD_KEY: Final = Brand("70000015", "BadKey", settings={"api_key": "wrong-key"})
 HANGING: Final = Brand("70000019", "Hanging")
 REFUSING: Final = Brand("70000020", "Refusing")
@@ -74,27 +76,31 @@ def at(brand: Brand) -> dict[str, Any]:
 
 async def load_brands(connection: store.Connection, vault: Vault, url: str, closed_url: str) -> None:
     """Add them all to the catalogue. `closed_url` is an address where nothing listens."""
-    names = {"Sandbox": "sandbox"} | {brand.name: brand.name.lower() for brand in BRANDS if not brand.routes}
     for brand in BRANDS:
-        if not brand.routes:
-            own = {"base_url": closed_url if brand.down else url, "default_outlet": "S001"}
-            settings = own | {"capabilities": dict(brand.capabilities)} | dict(brand.settings)
-            secrets = {} if "api_key" in settings else SECRETS
-            provider = Provider(id=names[brand.name], connector="sandbox", settings=settings)
-            await store.put_provider(connection, vault, provider, secrets)
-            if brand.saf_paused:
-                await store.pause_saf(connection, provider.id, True)
-        receiver = Institution(id=brand.id, name=brand.name)
-        await store.put_voucher_provider(connection, VoucherProvider(receiver=receiver, settlement=SETTLEMENT))
-        for priority, name in enumerate(brand.routes or (brand.name,), 1):
-            if name in names:
-                await store.put_route(connection, _route(brand.id, names[name], priority))
+        await load_brand(connection, vault, brand, closed_url if brand.down else url)
     for product_id in PRODUCTS:
         product = Product(
             id=product_id, receiver_id="44444444", name=product_id, min_cents=100, max_cents=1_000_000, listed=False
         )
         await store.put_product(connection, product)
         await store.put_route(connection, _route("44444444", "sandbox", 1, product_id))
+
+
+async def load_brand(connection: store.Connection, vault: Vault, brand: Brand, url: str) -> None:
+    """Add one brand, with its provider at `url` unless it is served by others' providers; those must be there."""
+    if not brand.routes:
+        settings = {"base_url": url, "default_outlet": "S001", "capabilities": dict(brand.capabilities)}
+        settings |= brand.settings
+        secrets = {} if "api_key" in settings else SECRETS
+        provider = Provider(id=brand.name.lower(), connector="sandbox", settings=settings)
+        await store.put_provider(connection, vault, provider, secrets)
+        if brand.saf_paused:
+            await store.pause_saf(connection, provider.id, True)
+    receiver = Institution(id=brand.id, name=brand.name)
+    await store.put_voucher_provider(connection, VoucherProvider(receiver=receiver, settlement=SETTLEMENT))
+    for priority, name in enumerate(brand.routes or (brand.name,), 1):
+        if name != NOBODY:
+            await store.put_route(connection, _route(brand.id, name.lower(), priority))
 
 
 def _route(receiver_id: str, provider_id: str, priority: int, product_id: str | None = None) -> Route:

@@ -1,6 +1,7 @@
-"""The database behind a door that a test can shut: the network, or the server, is gone for whoever goes through it."""
+"""The database, or a provider, behind a door that a test can shut: it is gone for whoever goes through the door."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -123,3 +124,81 @@ class _Cut:
         self._left -= 1
         self.done = self._left < 0
         return self.done
+
+
+class ProviderDoor:
+    """An address of the simulator's own that a test can shut, and where it can keep callers waiting.
+
+    Open, it passes calls on. Shut, it refuses connections. Held, it takes them in and lets nothing through.
+
+    Args:
+        port: where calls are passed on, on this machine.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._server: asyncio.Server | None = None
+        self._let_through = asyncio.Event()
+        self._let_through.set()
+        self._callers: set[asyncio.StreamWriter] = set()
+        self.entered = 0  # connections that were taken
+        self._kept = socket.socket()  # keeps the port ours while nobody listens there
+        self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._kept.bind(("127.0.0.1", 0))
+
+    @property
+    def url(self) -> str:
+        """The provider's address."""
+        return f"http://127.0.0.1:{self._kept.getsockname()[1]}"
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.shut()
+        self._let_through.set()
+        self._kept.close()
+
+    async def open(self) -> None:
+        """Pass calls on, those that are held too."""
+        self._let_through.set()
+        if self._server is None:
+            port = self._kept.getsockname()[1]
+            self._server = await asyncio.start_server(self._called, "127.0.0.1", port, reuse_port=True)
+
+    async def hold(self) -> None:
+        """Take connections and let nothing through."""
+        await self.shut()
+        await self.open()
+        self._let_through.clear()
+
+    async def shut(self) -> None:
+        """Break every connection and refuse new ones."""
+        self._let_through.clear()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in self._callers:
+            writer.transport.abort()
+
+    async def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.entered += 1
+        self._callers.add(writer)
+        try:
+            await self._let_through.wait()
+            if not writer.is_closing():
+                onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", self._to)
+                await asyncio.gather(_copy(reader, onward_writer), _copy(onward_reader, writer))
+        finally:
+            self._callers.discard(writer)
+            writer.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass everything on until one side ends, then end the other."""
+    with suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.transport.abort()

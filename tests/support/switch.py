@@ -21,7 +21,7 @@ from support.client import Client
 from support.document import Document
 from support.originators import ALL, PASSWORD, TILL, Originator
 from support.processes import Process
-from support.providers import SECRETS, load_brands
+from support.providers import SECRETS, Brand, load_brand, load_brands
 from support.simulator import SimulatorControl
 from support.waiting import eventually
 from voucherswitch.catalogue import store
@@ -47,6 +47,8 @@ SETTINGS: Final = {
     "WORKER_METRICS_PORT": "0",
     "WORKER_LEASE_S": "5",
     "KEEP_ALIVE_S": "5",
+    # Tests break the providers that they share; those that are about circuit breakers have workers of their own.
+    "BREAKER_FAILURES": "10000",
 }
 # What no worker and no sender may ever log: an answer 500, and late work that failed.
 _UNEXPECTED: Final = re.compile(r"unexpected error|work after the answer failed|Traceback \(most recent call last\)")
@@ -306,6 +308,14 @@ class Switch:
         """Change settings of an originator; see `live`."""
         async with self.pool.acquire() as connection:
             await store.set_originator(connection, originator_id, settings)
+
+    async def add_brand(self, brand: Brand, url: str) -> None:
+        """Add a brand with a provider of its own at an address, or with other brands' providers as its routes.
+
+        The workers know it within their poll; one that is started after this knows it at once.
+        """
+        async with self.pool.acquire() as connection:
+            await load_brand(connection, self.vault, brand, url)
 
     async def set_password(self, originator: Originator) -> None:
         """Give a registered originator the password that `originator` has, and wait until it is the one that counts."""

@@ -1,19 +1,29 @@
 """Routing is a pure choice on a snapshot: who is tried, in which order, and why the others are not."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from voucherswitch.catalogue.snapshot import Catalogue, Originator, Product, Provider, Route, VoucherProvider
+from voucherswitch.catalogue.snapshot import (
+    Catalogue,
+    Maintenance,
+    Originator,
+    Product,
+    Provider,
+    Route,
+    VoucherProvider,
+)
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.parties import Institution, Tender
 from voucherswitch.message.refusals import Refusal
 from voucherswitch.providers.contract.capabilities import Capabilities, Support
+from voucherswitch.providers.gate import Shut, in_maintenance
 from voucherswitch.providers.sandbox.capabilities import CAPABILITIES
-from voucherswitch.switch.routing import Plan, Wish, plan
+from voucherswitch.switch.routing import Passed, Plan, Wish, plan
 
 BRAND = VoucherProvider(
     receiver=Institution(id="44", name="MobiTalk"), settlement=Institution(id="33", name="Settlement")
@@ -51,7 +61,9 @@ def choose(
     catalogue: Catalogue, can: dict[str, Capabilities] | None = None, originator: Originator = TILL, **wish: Any
 ) -> Plan | Refusal:
     values = {"receiver_id": "44", "product_id": None, "amount_cents": 1_000, "currency": "710"} | wish
-    return plan(Wish(**values), originator, catalogue, CAN if can is None else can)[0]
+    chosen = plan(Wish(**values), originator, catalogue, CAN if can is None else can)[0]
+    assert not isinstance(chosen, Shut)
+    return chosen
 
 
 def error_type(chosen: Plan | Refusal) -> ErrorType:
@@ -102,6 +114,7 @@ def test_what_cannot_serve_is_passed_over_with_its_reason() -> None:
     catalogue = a_catalogue(a_route(1, None, "one", enabled=False), a_route(2, None, "gone"), a_route(3, None, "two"))
     wish = Wish(receiver_id="44", product_id=None, amount_cents=1_000, currency="710")
     chosen, passed = plan(wish, TILL, catalogue, CAN)
+    assert isinstance(chosen, Plan)
     assert providers(chosen) == ["two"]
     assert [item.reason for item in passed] == ["route is disabled", "provider is disabled"]
 
@@ -181,3 +194,73 @@ def test_a_tender_first_provider_is_sent_only_what_is_paid_for(
     assert isinstance(chosen, Plan) is served
     if not served:
         assert error_type(chosen) is ErrorType.TRANSACTION_DECLINED
+
+
+def shut_out(*names: str) -> Callable[[Provider], Shut | None]:
+    """As if these providers were in maintenance or passed over; the one named first for the shortest time."""
+    return lambda one: Shut(f"{one.id} is shut", 10 + names.index(one.id)) if one.id in names else None
+
+
+def decide(catalogue: Catalogue, *shut: str, **wish: Any) -> tuple[Plan | Refusal | Shut, list[Passed]]:
+    values = {"receiver_id": "44", "product_id": None, "amount_cents": 1_000, "currency": "710"} | wish
+    return plan(Wish(**values), TILL, catalogue, CAN, shut_out(*shut))
+
+
+def test_a_shut_provider_is_passed_over_with_its_reason() -> None:
+    chosen, passed = decide(a_catalogue(a_route(1, None, "one"), a_route(2, None, "two", priority=2)), "one")
+    assert isinstance(chosen, Plan)
+    assert providers(chosen) == ["two"]
+    assert [(item.route.id, item.reason) for item in passed] == [(1, "one is shut")]
+
+
+def test_with_every_provider_shut_it_is_worth_trying_again_when_the_first_opens() -> None:
+    chosen, _ = decide(a_catalogue(a_route(1, None, "one"), a_route(2, None, "two")), "two", "one")
+    assert chosen == Shut("two is shut", 10)
+
+
+def test_a_shut_provider_is_no_excuse_for_a_request_that_is_wrong() -> None:
+    """503 asks the originator to try again, which would never help."""
+    chosen, _ = decide(a_catalogue(a_route(1, None)), "one", amount_cents=-1)
+    assert isinstance(chosen, Refusal)
+    assert chosen.error_type is ErrorType.INVALID_AMOUNT
+
+
+def test_a_shut_provider_that_could_serve_speaks_before_one_that_never_can() -> None:
+    catalogue = a_catalogue(a_route(1, None, "one", default_cents=None), a_route(2, None, "two", default_cents=500))
+    chosen, _ = decide(catalogue, "two", amount_cents=None)
+    assert chosen == Shut("two is shut", 10)
+
+
+NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
+
+
+def a_window(number: int, start_h: float, end_h: float) -> Maintenance:
+    """A window of "one", in hours from now."""
+    start, end = NOW + timedelta(hours=start_h), NOW + timedelta(hours=end_h)
+    return Maintenance(id=number, provider_id="one", starts_at=start, ends_at=end, reason=f"window {number}")
+
+
+@pytest.mark.parametrize(
+    ("windows", "holds"),
+    [
+        ((), None),
+        (((1, -2, -1),), None),
+        (((1, 1, 2),), None),
+        (((1, 0, 1),), 1),
+        (((1, -1, 0),), None),
+        (((1, -1, 1), (2, -2, 3), (3, 4, 9)), 2),
+    ],
+)
+def test_of_several_windows_the_one_that_ends_last_holds(
+    windows: tuple[tuple[int, float, float], ...], holds: int | None
+) -> None:
+    provider = Provider(
+        id="one", connector="sandbox", settings={}, maintenance=tuple(a_window(*window) for window in windows)
+    )
+    found = provider.in_maintenance(NOW)
+    assert (None if found is None else found.id) == holds
+
+
+def test_maintenance_says_until_when_and_why() -> None:
+    provider = Provider(id="one", connector="sandbox", settings={}, maintenance=(a_window(1, -1, 0.005),))
+    assert in_maintenance(provider, NOW) == Shut("maintenance until 2026-03-15 12:00:18 UTC: window 1", 18)

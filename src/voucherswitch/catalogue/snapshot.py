@@ -88,8 +88,21 @@ class Route(Struct, frozen=True, kw_only=True):
     enabled: bool = True
 
 
+class Maintenance(Struct, frozen=True, kw_only=True):
+    """A time in which a provider is not to be asked, `ends_at` not included."""
+
+    id: int
+    provider_id: str
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+
+
 class Provider(Struct, frozen=True, kw_only=True):
-    """One service provider's connection. `secrets` are sealed under the vault key, as JSON."""
+    """One service provider's connection. `secrets` are sealed under the vault key, as JSON.
+
+    `maintenance` holds the windows that were not over when the catalogue was read, the earliest first.
+    """
 
     id: str
     connector: str
@@ -97,6 +110,12 @@ class Provider(Struct, frozen=True, kw_only=True):
     secrets: bytes | None = None
     enabled: bool = True
     saf_paused: bool = False
+    maintenance: tuple[Maintenance, ...] = ()
+
+    def in_maintenance(self, now: datetime) -> Maintenance | None:
+        """The window that holds now; of several the one that ends last."""
+        running = [window for window in self.maintenance if window.starts_at <= now < window.ends_at]
+        return max(running, key=lambda window: window.ends_at, default=None)
 
 
 class Restoration(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Reads and writes the catalogue in the database. Writers are the CLI and, later, the console; workers only read."""
 
 import json
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from asyncpg.pool import PoolConnectionProxy
 from voucherswitch.catalogue.snapshot import (
     Catalogue,
     ChannelListing,
+    Maintenance,
     Originator,
     Product,
     Provider,
@@ -37,7 +39,8 @@ async def load(connection: Connection) -> Catalogue:
         brands = [_voucher_provider(row) for row in await connection.fetch(SQL["load_voucher_providers"])]
         products = [_product(row) for row in await connection.fetch(SQL["load_products"])]
         routes = [Route(**row) for row in await connection.fetch(SQL["load_routes"])]
-        providers = [_provider(row) for row in await connection.fetch(SQL["load_providers"])]
+        windows = [Maintenance(**row) for row in await connection.fetch(SQL["load_maintenance"])]
+        providers = [_provider(row, windows) for row in await connection.fetch(SQL["load_providers"])]
         restored = await connection.fetchrow(SQL["open_restoration"])
     by_target: dict[tuple[str, str | None], tuple[Route, ...]] = {}
     for route in routes:
@@ -74,8 +77,9 @@ def _product(row: asyncpg.Record) -> Product:
     return Product(**values)
 
 
-def _provider(row: asyncpg.Record) -> Provider:
+def _provider(row: asyncpg.Record, windows: Sequence[Maintenance]) -> Provider:
     values = dict(row)
+    values["maintenance"] = tuple(window for window in windows if window.provider_id == row["id"])
     values["settings"] = MappingProxyType(json.loads(values["settings"]))
     return Provider(**values)
 

@@ -12,9 +12,10 @@ from voucherswitch.cli.output import JsonFlag, print_json, print_table
 if TYPE_CHECKING:
     import asyncpg
 
-    from voucherswitch.catalogue.snapshot import Catalogue, Originator, Route
+    from voucherswitch.catalogue.snapshot import Catalogue, Originator, Provider, Route
     from voucherswitch.config.settings import Settings
     from voucherswitch.message.refusals import Refusal
+    from voucherswitch.providers.gate import Shut
     from voucherswitch.switch.routing import Passed, Plan
 
 app = typer.Typer(help="Routes: where requests go.", no_args_is_help=True, rich_markup_mode=None)
@@ -142,6 +143,8 @@ def preview(
         from voucherswitch.catalogue.store import load
         from voucherswitch.message.codes import ZAR
         from voucherswitch.message.parties import Tender
+        from voucherswitch.providers.breaker import NEVER_OPENED, read
+        from voucherswitch.providers.gate import breaker_text, shut_now
         from voucherswitch.switch.routing import Wish, plan
 
         catalogue = await load(connection)
@@ -154,8 +157,14 @@ def preview(
             tenders=() if tendered is None else (Tender(type="CASH", amount_cents=tendered, currency=ZAR),),
         )
         capabilities, faults = await _capabilities(settings, connection, catalogue)
-        decided, passed = plan(wish, _originator(catalogue, originator), catalogue, capabilities)
-        return _described(decided, passed, faults)
+        breakers = await read(connection)
+
+        def shutting(provider: "Provider") -> "Shut | None":
+            return shut_now(provider, breakers.get(provider.id, NEVER_OPENED))
+
+        decided, passed = plan(wish, _originator(catalogue, originator), catalogue, capabilities, shutting)
+        trials = {name: breaker_text(one) for name, one in breakers.items() if one.opened_at is not None}
+        return _described(decided, passed, faults, trials)
 
     described = with_database(work)
     if as_json:
@@ -209,29 +218,43 @@ def _originator(catalogue: "Catalogue", originator_id: str | None) -> "Originato
     return known
 
 
-def _described(decided: "Plan | Refusal", passed: "list[Passed]", faults: dict[str, str]) -> dict[str, Any]:
-    """The decision as rows: what is tried, in order, then what is passed over."""
-    from voucherswitch.message.refusals import Refusal
+def _described(
+    decided: "Plan | Refusal | Shut", passed: "list[Passed]", faults: dict[str, str], trials: dict[str, str]
+) -> dict[str, Any]:
+    """The decision as rows: what is tried, in order, then what is passed over.
+
+    Args:
+        faults: why providers have no connector.
+        trials: of the open circuit breakers, since when and why; one of a provider that is taken lets one call through.
+    """
+    from voucherswitch.switch.routing import Plan
 
     rows: list[dict[str, Any]] = []
-    candidates = () if isinstance(decided, Refusal) else decided.candidates
+    candidates = decided.candidates if isinstance(decided, Plan) else ()
     for order, candidate in enumerate(candidates, 1):
         alike = [item.route.weight for item in candidates if item.route.priority == candidate.route.priority]
         reason = "tried first" if order == 1 else f"tried when {order - 1} before it processed nothing"
         if len(alike) > 1:
             reason += f"; first of its priority in {candidate.route.weight * 100 // sum(alike)} of 100 requests"
+        if candidate.provider.id in trials:
+            reason += f"; by one call at a time, as a trial: {trials[candidate.provider.id]}"
         rows.append(_row(candidate.route, "take", reason, order=order, amount_cents=candidate.amount_cents))
     for item in passed:
         reason = (
             item.reason if item.route.provider_id not in faults else f"{item.reason}: {faults[item.route.provider_id]}"
         )
         rows.append(_row(item.route, "pass", reason))
-    refusal = (
-        f"{decided.error_type}: {decided.message} {decided.explanation or ''}".strip()
-        if isinstance(decided, Refusal)
-        else None
-    )
+    refusal = None if isinstance(decided, Plan) else _refusal(decided)
     return {"refusal": refusal, "routes": rows}
+
+
+def _refusal(decided: "Refusal | Shut") -> str:
+    from voucherswitch.message.refusals import Refusal
+    from voucherswitch.switch.admitting import NOT_ASKED
+
+    if isinstance(decided, Refusal):
+        return f"{decided.error_type}: {decided.message} {decided.explanation or ''}".strip()
+    return f"{NOT_ASKED.error_type}: {NOT_ASKED.message} {decided.why}"
 
 
 def _row(

@@ -117,9 +117,6 @@ LEG_PARTITION_DAYS: Final = 7
 SAF_ATTEMPT_MS: Final = 20_000
 SAF_CLAIM_SPARE_MS: Final = 10_000
 
-# So many failures in a row, of whatever advices, mean that the provider takes nothing: then one at a time probes it.
-SAF_FAILURES_BEFORE_PROBING: Final = 20
-
 # An idle sender looks for work at most this seldom: what an acknowledged advice waits at worst.
 SAF_IDLE_POLL_MAX_MS: Final = 250
 
@@ -182,3 +179,25 @@ OPEN_FILES_MAX: Final = 65_536
 
 # Refusals for overload are logged at most this often, with their number.
 REFUSAL_LOG_S: Final = 1.0
+
+# Silence counts against a provider from here on, or when its own time is used up. A shorter deadline is the choice of
+# its originator, and one hasty originator must not have a provider passed over for all. Less than SAF_ATTEMPT_MS.
+BREAKER_SILENCE_S: Final = 15.0
+
+# A probe's claim outlives its call by this much: the write of what came of it.
+BREAKER_CLAIM_SPARE_MS: Final = 5_000
+
+# A cause is kept up to this length: an operator recognises it by its beginning.
+BREAKER_REASON_CHARS_MAX: Final = 200
+
+# The longest Retry-After of a provider that is passed over: it, or another route, may be there sooner.
+RETRY_AFTER_S_MAX: Final = 60
+
+# Maintenance windows of one provider that are not over: a year of weekly ones.
+MAINTENANCE_WINDOWS_MAX: Final = 60
+# The longest window, and how far ahead it may lie: more is a slip of the pen. A provider that is gone is disabled.
+MAINTENANCE_DAYS_MAX: Final = 31
+MAINTENANCE_AHEAD_DAYS_MAX: Final = 366
+# Windows that are over are kept this long, so that a person can still see why nothing was sent.
+MAINTENANCE_KEPT_DAYS: Final = 90
+MAINTENANCE_REASON_CHARS_MAX: Final = 200

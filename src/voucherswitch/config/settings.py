@@ -185,6 +185,19 @@ class Settings(BaseSettings):
         "`max_connections`.",
     )
 
+    breaker_failures: Whole = _whole(
+        5,
+        1,
+        10_000,
+        "So many failed calls to a provider in a row, seen by one process, have it passed over by all of them.",
+    )
+    breaker_cool_down_ms: Whole = _whole(
+        5_000, 50, 3_600_000, "A provider that is passed over is tried again after this time, by one call."
+    )
+    breaker_cool_down_max_ms: Whole = _whole(
+        60_000, 50, 86_400_000, "The wait doubles each time that call fails, up to this."
+    )
+
     journal_batch_max: Whole = _whole(256, 1, 10_000, "Rows that share one commit.")
     journal_queue_max: Whole = _whole(10_000, 1, 1_000_000, "Rows waiting to be written per worker; more are refused.")
     journal_connections: Whole = _whole(4, 1, 64, "Database connections per switch worker.")
@@ -486,6 +499,13 @@ def _refuse_contradictions(settings: Settings, values: Mapping[str, Any]) -> Non
             "saf_backoff_initial_ms",
             f"{settings.saf_backoff_initial_ms} is more than saf_backoff_max_ms",
             f"set at most {settings.saf_backoff_max_ms}, or raise saf_backoff_max_ms",
+        )
+
+    if settings.breaker_cool_down_ms > settings.breaker_cool_down_max_ms:
+        raise refuse(
+            "breaker_cool_down_ms",
+            f"{settings.breaker_cool_down_ms} is more than breaker_cool_down_max_ms",
+            f"set at most {settings.breaker_cool_down_max_ms}, or raise breaker_cool_down_max_ms",
         )
 
     if settings.database_url is None:

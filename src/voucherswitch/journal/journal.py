@@ -129,13 +129,10 @@ class Journal:
         except asyncpg.UniqueViolationError:
             return ()
 
-    async def reroute(self, entry: Entry, provider_id: str, provider_product: str) -> bool:
-        """Name the next provider before it is asked. False: the record was closed meanwhile, send nothing."""
-        return bool(
-            await self._reroute.send(
-                entry.request_id, (entry.request_id, entry.generation, provider_id, provider_product)
-            )
-        )
+    async def reroute(self, entry: Entry, provider_id: str, provider_product: str, amount_cents: int) -> bool:
+        """Name the next provider and its amount before it is asked. False: closed meanwhile, send nothing."""
+        row = (entry.request_id, entry.generation, provider_id, provider_product, amount_cents)
+        return bool(await self._reroute.send(entry.request_id, row))
 
     async def close(self, closing: Closing, legs: list[Leg]) -> bool:
         """Record an outcome with its trace and the advice it owes. False: the record was decided by somebody else."""

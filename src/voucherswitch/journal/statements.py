@@ -42,6 +42,7 @@ SQL: Final[dict[str, str]] = {
         "workers",
         "checks",
         "catalogue",
+        "breakers",
         "reports",
         "retention",
         "restoration",
@@ -59,7 +60,7 @@ def _statement(name: str, columns: int, *groups: int) -> Statement:
 
 OPEN_TRANSACTIONS: Final = _statement("open_transactions", 16)
 OPEN_MOVEMENTS: Final = _statement("open_movements", 21)
-REROUTE_TRANSACTIONS: Final = _statement("reroute_transactions", 4)
+REROUTE_TRANSACTIONS: Final = _statement("reroute_transactions", 5)
 CLOSE_TRANSACTIONS: Final = _statement("close_transactions", 19, OWED, LEG)
 CLAIM_CALLS: Final = _statement("claim_calls", 4)
 END_CALLS: Final = _statement("end_calls", 5, LEG)

@@ -29,7 +29,8 @@ class Leg(Struct):
     """One message exchange on one connection.
 
     Times are UTC; durations are microseconds counted from `started_at`. `request` and `response` are masked text.
-    `status` is the HTTP status where the protocol has one, else None.
+    `status` is the HTTP status where the protocol has one, else None. `ours` is not written: it was not sent because we
+    held it back, such as with all connections busy.
     """
 
     direction: Direction
@@ -43,19 +44,27 @@ class Leg(Struct):
     status: int | None = None
     advice_id: str | None = None
     error: str | None = None
+    ours: bool = False
 
 
 class Trace:
     """Collects the legs of one transaction in the order they ended."""
 
-    __slots__ = ("legs",)
+    __slots__ = ("_whole", "legs")
 
-    def __init__(self) -> None:
+    def __init__(self, whole: "Trace | None" = None) -> None:
         self.legs: list[Leg] = []
+        self._whole = whole
 
     def add(self, leg: Leg) -> None:
         """Append one finished leg."""
         self.legs.append(leg)
+        if self._whole is not None:
+            self._whole.add(leg)
+
+    def part(self) -> "Trace":
+        """A trace of one call, whose legs are this one's too."""
+        return Trace(self)
 
     def take(self) -> list[Leg]:
         """Return the legs not yet written and forget them, so that each is written once."""

@@ -48,6 +48,10 @@ class Place:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Give it back, unless it was lent to a call."""
         if not self._lent:
             self._give_back()
 

@@ -19,6 +19,7 @@ from voucherswitch.message.parties import Store
 from voucherswitch.message.states import AdviceKind, AdviceState, Kind
 from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.connector import Call, Connector
+from voucherswitch.providers.gate import Ticket
 from voucherswitch.providers.pool import ProviderPool
 from voucherswitch.saf.policy import Backoff
 from voucherswitch.security.vault import VaultError
@@ -92,14 +93,17 @@ def _store(row: asyncpg.Record) -> Store | None:
     return Store(row["merchant_id"], row["terminal_id"], row["operator_id"])
 
 
-async def attempt(claimed: Claimed, providers: ProviderPool, deadline_s: float) -> Attempt:
+async def attempt(claimed: Claimed, providers: ProviderPool, deadline_s: float, ticket: Ticket) -> Attempt:
     """Send the advice once. Never raises: one advice's trouble must not hold up another."""
     trace = Trace()
     try:
-        return await _attempt(claimed, providers, deadline_s, trace)
+        done = await _attempt(claimed, providers, deadline_s, trace)
     except Exception as error:
         log.exception("advice not delivered", advice_id=str(claimed.advice_id), provider=claimed.provider_id)
-        return Attempt(claimed, Pending(cause=f"our fault: {type(error).__name__}"), consumed=False, legs=trace.take())
+        fault = Pending(cause=f"our fault: {type(error).__name__}")
+        done = Attempt(claimed, fault, consumed=False, legs=trace.take())
+    await ticket.settle(done.result, done.legs, deadline_s)
+    return done
 
 
 async def _attempt(claimed: Claimed, providers: ProviderPool, deadline_s: float, trace: Trace) -> Attempt:

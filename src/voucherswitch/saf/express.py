@@ -13,6 +13,7 @@ from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.records import OwedAdvice
 from voucherswitch.journal.statements import SQL
 from voucherswitch.message.outcomes import Pending
+from voucherswitch.providers.gate import Gate, Shut
 from voucherswitch.providers.pool import ProviderPool
 from voucherswitch.saf.delivery import attempt, claimed_from, record
 from voucherswitch.saf.policy import Backoff
@@ -21,9 +22,10 @@ from voucherswitch.saf.policy import Backoff
 class Express:
     """The hurried side of store-and-forward."""
 
-    def __init__(self, journal: Journal, providers: ProviderPool, backoff: Backoff) -> None:
+    def __init__(self, journal: Journal, providers: ProviderPool, gate: Gate, backoff: Backoff) -> None:
         self._journal = journal
         self._providers = providers
+        self._gate = gate
         self._backoff = backoff
 
     async def deliver(self, fingerprint: bytes, until_s: float) -> bool:
@@ -41,7 +43,7 @@ class Express:
             if not owed:
                 return True
             first = owed[0]
-            if first.held_by_call:
+            if first.held_by_call or self._gate.shut(first.provider_id or "") is not None:
                 return False
             if not first.being_sent and await self._send(first, until_s):
                 continue
@@ -54,14 +56,22 @@ class Express:
 
     async def _send(self, owed: OwedAdvice, until_s: float) -> bool:
         """Claim and send one; False if the provider did not take it. A claim that was lost is somebody else's work."""
+        ticket = await self._gate.enter(owed.provider_id or "", until_s)
+        if isinstance(ticket, Shut):
+            return False
         claim_ms = max(1, int((until_s - time.monotonic()) * 1000)) + 1000
-        with unbatched():
-            row = await self._journal.pool.fetchrow(
-                SQL["claim_advice_now"], owed.request_id, owed.generation, owed.advice_id, claim_ms
-            )
+        try:
+            with unbatched():
+                row = await self._journal.pool.fetchrow(
+                    SQL["claim_advice_now"], owed.request_id, owed.generation, owed.advice_id, claim_ms
+                )
+        except BaseException:
+            await ticket.give_back()
+            raise
         if row is None:
+            await ticket.give_back()
             return True
-        done = await attempt(claimed_from(row, self._journal), self._providers, until_s)
+        done = await attempt(claimed_from(row, self._journal), self._providers, until_s, ticket)
         with unbatched():
             await record(self._journal, [done], self._backoff)
         return not isinstance(done.result, Pending)

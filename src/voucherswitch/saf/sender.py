@@ -2,12 +2,15 @@
 
 Runs in the worker. Lanes keep one request's advices in order; different requests are sent in parallel, and each place
 that becomes free is filled at once, so that an advice that hangs holds up nobody. One that fails waits out its own
-backoff; when a provider takes nothing at all, one advice at a time probes it.
+backoff. A provider in maintenance is left alone; one whose circuit breaker is open is probed by one advice at a time,
+which is a probe like any request's: its success lets requests through too.
 """
 
 import asyncio
 import time
+from collections.abc import Sequence
 
+import asyncpg
 import structlog
 from msgspec import Struct
 
@@ -15,7 +18,6 @@ from voucherswitch.catalogue.reload import LiveCatalogue
 from voucherswitch.config.limits import (
     SAF_ATTEMPT_MS,
     SAF_CLAIM_SPARE_MS,
-    SAF_FAILURES_BEFORE_PROBING,
     SAF_IDLE_POLL_MAX_MS,
     SAF_LAST_WRITE_S,
 )
@@ -23,8 +25,9 @@ from voucherswitch.journal.batcher import DATABASE_TROUBLE
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.statements import SQL
 from voucherswitch.message.outcomes import Pending, Refused
+from voucherswitch.providers.gate import Gate, Ticket
 from voucherswitch.providers.pool import ProviderPool
-from voucherswitch.saf.delivery import Attempt, attempt, claimed_from, deadline_in, record
+from voucherswitch.saf.delivery import Attempt, Claimed, attempt, claimed_from, deadline_in, record
 from voucherswitch.saf.lanes import Lanes
 from voucherswitch.saf.policy import Backoff
 
@@ -43,10 +46,17 @@ class Sender:
     """Delivers the advices of the lanes it holds until it is stopped."""
 
     def __init__(
-        self, journal: Journal, providers: ProviderPool, catalogue: LiveCatalogue, lanes: Lanes, limits: SenderLimits
+        self,
+        journal: Journal,
+        providers: ProviderPool,
+        gate: Gate,
+        catalogue: LiveCatalogue,
+        lanes: Lanes,
+        limits: SenderLimits,
     ) -> None:
         self._journal = journal
         self._providers = providers
+        self._gate = gate
         self._catalogue = catalogue
         self._lanes = lanes
         self._limits = limits
@@ -86,7 +96,7 @@ class Sender:
     async def _serve(self, provider_id: str) -> None:
         """Deliver to one provider while we hold lanes of it. One that is down or slow keeps no other waiting."""
         service = self._services.setdefault(
-            provider_id, Service(provider_id, self._journal, self._providers, self._limits)
+            provider_id, Service(provider_id, self._journal, self._providers, self._gate, self._limits)
         )
         pause_ms = self._limits.poll_ms
         while self._lanes.of(provider_id) and not self._stopping.is_set():
@@ -109,15 +119,16 @@ class Sender:
 class Service:
     """What is under way to one provider."""
 
-    def __init__(self, provider_id: str, journal: Journal, providers: ProviderPool, limits: SenderLimits) -> None:
+    def __init__(
+        self, provider_id: str, journal: Journal, providers: ProviderPool, gate: Gate, limits: SenderLimits
+    ) -> None:
         self._provider_id = provider_id
         self._journal = journal
         self._providers = providers
+        self._gate = gate
         self._limits = limits
         self._under_way: set[asyncio.Task[Attempt]] = set()
         self._unwritten: list[Attempt] = []
-        self._failures = 0
-        self._quiet_until_s = 0.0
 
     async def round(self, lanes: dict[int, int], wait_s: float) -> bool:
         """Fill the free places with what is due in `lanes` (lane -> token), then wait for an end or `wait_s`.
@@ -161,39 +172,58 @@ class Service:
 
     async def _start(self, lanes: dict[int, int]) -> int:
         """Claim and send what is due; `claim_advices` lets through only the oldest advice of a request."""
-        if time.monotonic() < self._quiet_until_s:
+        if self._gate.shut(self._provider_id) is not None:
             return 0
-        probing = self._failures >= SAF_FAILURES_BEFORE_PROBING
+        parallel_max = 1 if self._gate.on_trial(self._provider_id) else self._limits.parallel_max
         # What cannot be written takes up places too: without the database nothing more is sent.
-        places = (1 if probing else self._limits.parallel_max) - len(self._under_way) - len(self._unwritten)
+        places = parallel_max - len(self._under_way) - len(self._unwritten)
         if places <= 0:
             return 0
         due = await self._journal.pool.fetch(SQL["due_advices"], self._provider_id, list(lanes), places)
+        deadline_s = deadline_in(SAF_ATTEMPT_MS)
+        tickets = await self._enter(len(due), deadline_s)
+        try:
+            claimed = await self._claim(due[: len(tickets)], lanes)
+            for one in claimed:
+                sent = attempt(one, self._providers, deadline_s, tickets.pop())
+                self._under_way.add(asyncio.create_task(sent))
+        finally:
+            for unused in tickets:
+                await unused.give_back()
+        return len(claimed)
+
+    async def _enter(self, wanted: int, until_s: float) -> list[Ticket]:
+        """Leave to send so many advices, or fewer."""
+        tickets: list[Ticket] = []
+        while len(tickets) < wanted and isinstance(
+            ticket := await self._gate.enter(self._provider_id, until_s), Ticket
+        ):
+            tickets.append(ticket)
+        return tickets
+
+    async def _claim(self, due: Sequence[asyncpg.Record], lanes: dict[int, int]) -> list[Claimed]:
+        """Count the attempts of what is ours to send now."""
         if not due:
-            return 0
+            return []
         keys = [(row["request_id"], row["generation"], row["advice_id"], lanes[row["lane"]]) for row in due]
         columns = [list(column) for column in zip(*keys, strict=True)]
         rows = await self._journal.pool.fetch(SQL["claim_advices"], *columns, SAF_ATTEMPT_MS + SAF_CLAIM_SPARE_MS)
-        deadline_s = deadline_in(SAF_ATTEMPT_MS)
-        for row in rows:
-            claimed = claimed_from(row, self._journal)
-            self._under_way.add(asyncio.create_task(attempt(claimed, self._providers, deadline_s)))
-        return len(rows)
+        return [claimed_from(row, self._journal) for row in rows]
 
     async def _collect(self) -> int:
         """Write all that has ended, in one statement."""
         ended = {task for task in self._under_way if task.done()}
         self._under_way -= ended
         attempts = [task.result() for task in ended]
-        self._judge(attempts)
+        self._tell(attempts)
         self._unwritten.extend(attempts)
         if self._unwritten:
             await record(self._journal, self._unwritten, self._limits.backoff)
             self._unwritten = []
         return len(attempts)
 
-    def _judge(self, attempts: list[Attempt]) -> None:
-        """Slow down to single probes when nothing gets through, and back to full speed with the first that does."""
+    def _tell(self, attempts: list[Attempt]) -> None:
+        """Log what operators must hear of."""
         for item in attempts:
             if isinstance(item.result, Refused):
                 log.error(
@@ -212,11 +242,3 @@ class Service:
                     advice_id=str(item.claimed.advice_id),
                     reason=item.result.cause,
                 )
-        if any(not isinstance(item.result, Pending) for item in attempts):
-            self._failures = 0
-            self._quiet_until_s = 0.0
-            return
-        self._failures += len(attempts)
-        if attempts and self._failures >= SAF_FAILURES_BEFORE_PROBING:
-            over = self._failures - SAF_FAILURES_BEFORE_PROBING + 1
-            self._quiet_until_s = time.monotonic() + self._limits.backoff.pause_ms(over) / 1000

@@ -10,6 +10,7 @@ from msgspec import Struct
 from voucherswitch.catalogue.reload import LiveCatalogue
 from voucherswitch.catalogue.snapshot import Catalogue
 from voucherswitch.journal.journal import Journal
+from voucherswitch.providers.gate import Gate
 from voucherswitch.providers.pool import ProviderPool
 from voucherswitch.saf.express import Express
 from voucherswitch.switch.unwritten import Unwritten
@@ -50,6 +51,7 @@ class Deps(Struct, frozen=True):
     journal: Journal
     catalogue: LiveCatalogue
     providers: ProviderPool
+    gate: Gate
     express: Express
     background: Background
     unwritten: Unwritten

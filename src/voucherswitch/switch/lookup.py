@@ -15,6 +15,7 @@ from voucherswitch.message.parties import Institution, Voucher
 from voucherswitch.message.refusals import Detail, RecordedRefusal, Refusal, Refused
 from voucherswitch.message.states import Kind, State
 from voucherswitch.providers.contract.connector import Call, Connector
+from voucherswitch.switch.admitting import refuse_shut
 from voucherswitch.switch.deadlines import Deadlines, deadlines
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Reply
@@ -134,6 +135,7 @@ async def lookup_voucher(query: VoucherQuery, exchange: Exchange, deps: Deps) ->
     if can is None or not can.lookup.sends:
         found = _from_record(query, target, deps)
     else:
+        refuse_shut(deps, target.provider_id)
         if target.fingerprint is not None:
             # So that the provider knows what we acknowledged; a lookup does not fail if it cannot be told.
             await deps.express.deliver(target.fingerprint, limits.answer)

@@ -7,7 +7,10 @@ from voucherswitch.journal.records import Entry, Opening, Record, VoucherRecord
 from voucherswitch.message.codes import ZAR, ErrorType
 from voucherswitch.message.parties import Institution
 from voucherswitch.message.refusals import Detail, Refusal, Refused
+from voucherswitch.providers.gate import Ticket
 from voucherswitch.providers.pool import Place
+from voucherswitch.switch.admitting import enter
+from voucherswitch.switch.clock import left_ms
 from voucherswitch.switch.deadlines import Deadlines
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Reply, Sent
@@ -98,6 +101,23 @@ def refuse_open_movement(voucher: VoucherRecord, request: Creating) -> None:
         raise Refused(DUPLICATE_OPEN if voucher.open_id == request.request_id else MOVEMENT_OPEN)
 
 
+async def open_movement(deps: Deps, opening: Opening, limits: Deadlines) -> tuple[Entry, Ticket] | None:
+    """Claim the voucher and the id, with leave to ask the provider. None: one of both was taken since we looked.
+
+    Raises:
+        Refused: 503, the provider is not asked at present; nothing was recorded.
+    """
+    ticket = await enter(deps, opening.provider_id, limits.call)
+    entry = None
+    try:
+        opening.call_ms = left_ms(limits.call)
+        entry = await deps.journal.open(opening)
+    finally:
+        if entry is None:
+            await ticket.give_back()
+    return None if entry is None else (entry, ticket)
+
+
 async def send_movement(
     deps: Deps,
     entry: Entry,
@@ -109,6 +129,7 @@ async def send_movement(
     limits: Deadlines,
     place: Place,
     send: Ask,
+    ticket: Ticket,
 ) -> Reply:
     """Ask the voucher's own provider, there is no other, and close the record with what it said."""
     sent = Sent(
@@ -123,7 +144,7 @@ async def send_movement(
     )
     with outcome_open():
         try:
-            outcome = await ask(deps, place, send, exchange.trace, limits)
+            outcome = await ask(deps, place, send, exchange.trace, limits, ticket)
         except Timeout as timeout:
             try:
                 return await lose(deps, sent, STILL_UNKNOWN, call_ended=False)

@@ -4,19 +4,18 @@ Called by interface/vouchers.py; calls routing, the journal and the providers. I
 provider, and asks another one only after the last provably heard nothing.
 """
 
-from collections.abc import Generator, Iterable
-from contextlib import closing
-from itertools import chain
+from collections.abc import Iterator
 
 from voucherswitch.journal.batcher import JournalError
 from voucherswitch.journal.records import Entry, Opening
-from voucherswitch.message.codes import ZAR, ErrorType
+from voucherswitch.message.codes import ZAR
 from voucherswitch.message.orders import ProvisionOrder
 from voucherswitch.message.outcomes import NotSent, Outcome
 from voucherswitch.message.refusals import Refusal, Refused
 from voucherswitch.message.states import Kind
 from voucherswitch.providers.contract.connector import Call, Connector
-from voucherswitch.providers.pool import Place, ProviderBusyError
+from voucherswitch.providers.gate import Shut
+from voucherswitch.switch.admitting import Way, next_way, not_asked
 from voucherswitch.switch.clock import left_ms
 from voucherswitch.switch.deadlines import Deadlines, deadlines
 from voucherswitch.switch.deps import Deps
@@ -47,83 +46,83 @@ async def provision_if_new(request: Provision, exchange: Exchange, deps: Deps) -
     """The same for one whose id may be known: None, and nothing was recorded or sent, when it has a record already."""
     limits = deadlines(exchange.originator, exchange.received_s, deps.answer_margin_s)
     chosen = choose(request, exchange, deps)
-    if isinstance(chosen, Refusal):
+    if not isinstance(chosen, Plan):
         # Step 6 comes before step 7: a known id is a duplicate, however badly this copy is routed.
         if await deps.journal.read(request.request_id) is not None:
             return None
-        raise Refused(chosen)
+        raise Refused(chosen) if isinstance(chosen, Refusal) else not_asked(chosen)
 
-    with closing(_with_places(chosen, deps)) as free:
-        first, place = next(free)
+    candidates = iter(chosen.candidates)
+    first = await next_way(candidates, deps, limits.call)
+    if isinstance(first, Refused) and await deps.journal.read(request.request_id) is not None:
+        return None
+    if isinstance(first, Exception):
+        raise first
+    entry = None
+    try:
         # Durable, with the provider's name, before a byte leaves: after a crash there is somebody to ask.
-        entry = await deps.journal.open(opening(request, exchange, chosen, first, limits))
+        entry = await deps.journal.open(opening(request, exchange, chosen, first.candidate, limits))
+    finally:
         if entry is None:
-            return None
+            await first.give_back()
+    if entry is None:
+        return None
 
-        sent = describe(entry, request, exchange, chosen, first)
-        with outcome_open():
-            try:
-                outcome = await _try_routes(request, sent, chain([(first, place)], free), deps, limits)
-            except Timeout as timeout:
-                try:
-                    return await lose(deps, sent, STILL_UNKNOWN, call_ended=False)
-                finally:
-                    deps.background.start(apply_late(deps, sent, timeout.call), f"late answer of {request.request_id}")
-            if outcome is None:
-                return await overtaken(deps, sent)
-            return await finish(deps, sent, outcome)
-
-
-def _with_places(chosen: Plan, deps: Deps) -> Generator[tuple[Candidate, Place], None, None]:
-    """The candidates whose provider has a free place, which is held until the next candidate is asked for.
-
-    Raises:
-        ProviderBusyError: at the first step, none has: refused while nothing is recorded.
-    """
-    full: ProviderBusyError | None = None
-    found = False
-    for candidate in chosen.candidates:
+    sent = describe(entry, request, exchange, chosen, first.candidate)
+    with outcome_open():
         try:
-            place = deps.providers.reserve(candidate.route.provider_id)
-        except ProviderBusyError as error:
-            full = full or error
-            continue
-        found = True
-        with place:
-            yield candidate, place
-    if full is not None and not found:
-        raise full
+            outcome = await _try_routes(request, sent, first, candidates, deps, limits)
+        except Timeout as timeout:
+            try:
+                return await lose(deps, sent, STILL_UNKNOWN, call_ended=False)
+            finally:
+                deps.background.start(apply_late(deps, sent, timeout.call), f"late answer of {request.request_id}")
+        if outcome is None:
+            return await overtaken(deps, sent)
+        return await finish(deps, sent, outcome)
 
 
 async def _try_routes(
-    request: Provision, sent: Sent, free: Iterable[tuple[Candidate, Place]], deps: Deps, limits: Deadlines
+    request: Provision, sent: Sent, way: Way, rest: Iterator[Candidate], deps: Deps, limits: Deadlines
 ) -> Outcome | None:
     """Ask one provider after the other while each provably heard nothing. None: the record was closed meanwhile."""
-    outcome: Outcome = NotSent(error_type=ErrorType.ROUTING_ERROR)
-    for number, (candidate, place) in enumerate(free):
-        if number > 0:
-            route = candidate.route
-            try:
-                if not await deps.journal.reroute(sent.entry, route.provider_id, route.provider_product):
-                    return None
-            except JournalError as error:
-                keep(deps, sent, outcome, sent.exchange.trace.take(), error)  # nobody was asked, nobody will be
-                raise
-            sent.provider_id = route.provider_id
-            sent.amount_cents = candidate.amount_cents
-        order = make_order(request, candidate)
+    while True:
+        order = make_order(request, way.candidate)
 
         async def send(connector: Connector, call: Call, order: ProvisionOrder = order) -> Outcome:
             return await connector.provision(order, call)
 
-        outcome = await ask(deps, place, send, sent.exchange.trace, limits)
+        outcome = await ask(deps, way.place, send, sent.exchange.trace, limits, way.ticket)
         if not isinstance(outcome, NotSent):
-            break
-    return outcome
+            return outcome
+        following = await next_way(rest, deps, limits.call)
+        if not isinstance(following, Way):
+            return outcome
+        try:
+            if not await _reroute(sent, following, deps):
+                return None
+        except JournalError as error:
+            keep(deps, sent, outcome, sent.exchange.trace.take(), error)  # nobody was asked, nobody will be
+            raise
+        way = following
 
 
-def choose(request: Provision, exchange: Exchange, deps: Deps) -> Plan | Refusal:
-    """Step 7 of the checks: a plan, or the refusal."""
+async def _reroute(sent: Sent, way: Way, deps: Deps) -> bool:
+    """Name the next provider, durably, before it hears anything. False: the record was closed meanwhile."""
+    route, amount_cents = way.candidate.route, way.candidate.amount_cents
+    named = False
+    try:
+        named = await deps.journal.reroute(sent.entry, route.provider_id, route.provider_product, amount_cents)
+    finally:
+        if not named:
+            await way.give_back()
+    sent.provider_id = route.provider_id
+    sent.amount_cents = amount_cents
+    return named
+
+
+def choose(request: Provision, exchange: Exchange, deps: Deps) -> Plan | Refusal | Shut:
+    """Step 7 of the checks: a plan, the refusal, or why nobody is asked now."""
     if any(tender.amount_cents < 0 and tender.type != "ROUNDING" for tender in request.tenders):
         return NEGATIVE_TENDER
     wish = Wish(
@@ -134,7 +133,7 @@ def choose(request: Provision, exchange: Exchange, deps: Deps) -> Plan | Refusal
         names_code=request.voucher_code is not None,
         tenders=request.tenders,
     )
-    chosen, _ = plan(wish, exchange.originator, deps.snapshot, deps.providers.capabilities)
+    chosen, _ = plan(wish, exchange.originator, deps.snapshot, deps.providers.capabilities, deps.gate.shut_to)
     return chosen
 
 

@@ -13,7 +13,7 @@ from voucherswitch.message.parties import Voucher
 from voucherswitch.message.refusals import Detail, Refused
 from voucherswitch.message.states import Kind, VoucherState, mask
 from voucherswitch.providers.contract.connector import Call, Connector
-from voucherswitch.switch.clock import left_ms
+from voucherswitch.switch.admitting import refuse_shut
 from voucherswitch.switch.deadlines import deadlines
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.duplicates import check_id
@@ -26,6 +26,7 @@ from voucherswitch.switch.movements import (
     deliver_owed,
     find_voucher,
     movement_amount,
+    open_movement,
     refuse_open_movement,
     send_movement,
 )
@@ -53,13 +54,14 @@ async def redeem(request: Redemption, exchange: Exchange, deps: Deps) -> Reply:
         voucher, record, generation = await _check(request, exchange, deps)
         brand = brand_of(deps, voucher.receiver_id)
         opening = await _prepare(request, exchange, deps, voucher, generation)
+        refuse_shut(deps, voucher.provider_id)
         with deps.providers.reserve(opening.provider_id) as place:
             await deliver_earlier(deps, record, limits.answer)
             await deliver_owed(deps, voucher.fingerprint, limits.answer)
-            opening.call_ms = left_ms(limits.call)
-            entry = await deps.journal.open(opening)
-            if entry is None:
+            opened = await open_movement(deps, opening, limits)
+            if opened is None:
                 continue  # the voucher or the id was taken since we looked: look again
+            entry, ticket = opened
             order = RedeemOrder(
                 request_id=str(request.request_id),
                 amount_cents=opening.amount_cents,
@@ -75,7 +77,7 @@ async def redeem(request: Redemption, exchange: Exchange, deps: Deps) -> Reply:
                 return await connector.redeem(order, call)
 
             return await send_movement(
-                deps, entry, request, exchange, opening, brand, request.voucher_code, limits, place, send
+                deps, entry, request, exchange, opening, brand, request.voucher_code, limits, place, send, ticket
             )
     raise Refused(MOVEMENT_OPEN)
 

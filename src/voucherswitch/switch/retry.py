@@ -102,6 +102,11 @@ async def _ask_again(request: Provision, record: Record, exchange: Exchange, dep
     if can is not None and not can.retry.sends:
         raise Refused(_no_retries(exchange.originator.provision_decline_status))
     sent = _describe(request, record, exchange, deps)
+    if deps.gate.shut(provider_id) is not None:
+        # Nobody can say now what became of the first message, and 503 would say that nothing did.
+        reply = exchange.renderer.refusal(STILL_UNKNOWN)
+        await deps.journal.record_legs(record.request_id, record.generation, exchange.legs(reply))
+        return reply
     asked = _Asked(_order(request, record))
     with deps.providers.reserve(provider_id) as place:
         if await deps.journal.claim_call(record, left_ms(limits.call)):

@@ -10,6 +10,7 @@ from voucherswitch.message.codes import ZAR, ErrorType
 from voucherswitch.message.parties import Tender
 from voucherswitch.message.refusals import Refusal
 from voucherswitch.providers.contract.capabilities import Capabilities, Support
+from voucherswitch.providers.gate import Shut, Shutting
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -40,10 +41,16 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Passed(Struct, frozen=True):
-    """A route that was not taken, and why."""
+    """A route that was not taken, and why. `shut`: it could serve, but its provider is not to be asked now."""
 
     route: Route
     reason: str
+    shut: Shut | None = None
+
+
+def nobody_shut(_: Provider) -> Shut | None:
+    """For a choice that does not look at how providers are now."""
+    return None
 
 
 def refuse(status: int, error_type: ErrorType, message: str, explanation: str) -> Refusal:
@@ -69,9 +76,20 @@ NEGATIVE_TENDER = Refusal(
 
 
 def plan(
-    wish: Wish, originator: Originator, catalogue: Catalogue, capabilities: dict[str, Capabilities]
-) -> tuple[Plan | Refusal, list[Passed]]:
-    """Decide the routes of a provision; returns the plan or step 7's refusal, and every route that was passed over."""
+    wish: Wish,
+    originator: Originator,
+    catalogue: Catalogue,
+    capabilities: dict[str, Capabilities],
+    shutting: Shutting = nobody_shut,
+) -> tuple[Plan | Refusal | Shut, list[Passed]]:
+    """Decide the routes of a provision; returns also every route that was passed over, and why.
+
+    Args:
+        shutting: what keeps a provider from being asked now: maintenance, or its circuit breaker.
+
+    Returns:
+        The plan. Else step 7's refusal; or `Shut`, which comes first, when a route could serve the wish another time.
+    """
     product = catalogue.products.get(wish.product_id) if wish.product_id is not None else None
     receiver_id = wish.receiver_id or (product.receiver_id if product else None)
     brand = catalogue.voucher_providers.get(receiver_id) if receiver_id is not None else None
@@ -87,9 +105,10 @@ def plan(
             [],
         )
     routes = catalogue.routes.get((receiver_id, product.id if product else None), ())
-    able, passed, refusal = _able(wish, product, routes, catalogue, capabilities)
+    able, passed, refusal = _able(wish, product, routes, catalogue, capabilities, shutting)
     if not able:
-        return refusal or NO_ROUTE, passed
+        shut = [item.shut for item in passed if item.shut is not None]
+        return min(shut, key=lambda item: item.retry_after_s, default=None) or refusal or NO_ROUTE, passed
     return Plan(brand=brand, product=product, candidates=_ordered(able)), passed
 
 
@@ -99,6 +118,7 @@ def _able(
     routes: tuple[Route, ...],
     catalogue: Catalogue,
     capabilities: dict[str, Capabilities],
+    shutting: Shutting,
 ) -> tuple[list[Candidate], list[Passed], Refusal | None]:
     """Split routes into those that can serve the wish and those that cannot; the first refusal speaks for all."""
     able: list[Candidate] = []
@@ -112,6 +132,8 @@ def _able(
         elif isinstance(verdict, Refusal):
             passed.append(Passed(route, verdict.message))
             first = first or verdict
+        elif (shut := shutting(verdict.provider)) is not None:
+            passed.append(Passed(route, shut.why, shut))
         else:
             able.append(verdict)
     return able, passed, first

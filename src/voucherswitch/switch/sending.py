@@ -22,6 +22,7 @@ from voucherswitch.message.states import State, mask
 from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.connector import Call, Connector
+from voucherswitch.providers.gate import Shut, Ticket
 from voucherswitch.providers.pool import Place
 from voucherswitch.switch.approvals import approval
 from voucherswitch.switch.deadlines import Deadlines
@@ -48,18 +49,37 @@ class Timeout(Exception):  # noqa: N818 (a moment, not a fault)
         self.call = call
 
 
-async def ask(deps: Deps, place: Place, send: Ask, trace: Trace, limits: Deadlines) -> Outcome:
+async def ask(
+    deps: Deps, place: Place, send: Ask, trace: Trace, limits: Deadlines, ticket: Ticket | None = None
+) -> Outcome:
     """Make one call to the provider whose place is held; return what it proved.
+
+    Without a `ticket` it asks the gate for one; NotSent when it is shut.
 
     Raises:
         Timeout: the answer is due and the call goes on.
     """
-    call = asyncio.create_task(_call(deps, place.provider_id, send, Call(trace=trace, deadline=limits.call)))
+    work = _enter_and_call(deps, place.provider_id, send, Call(trace.part(), limits.call), ticket)
+    call = asyncio.create_task(work)
     place.lend(call)
     done, _ = await asyncio.wait({call}, timeout=max(0.0, limits.answer - time.monotonic()))
     if not done:
         raise Timeout(call)
     return call.result()
+
+
+async def _enter_and_call(deps: Deps, provider_id: str, send: Ask, call: Call, ticket: Ticket | None) -> Outcome:
+    if ticket is None:
+        entered = await deps.gate.enter(provider_id, call.deadline)
+        if isinstance(entered, Shut):
+            return NotSent(ErrorType.UPSTREAM_UNAVAILABLE, provider_message="the provider is not asked at present")
+        ticket = entered
+    outcome: Outcome | None = None
+    try:
+        outcome = await _call(deps, provider_id, send, call)
+        return outcome
+    finally:
+        await ticket.settle(outcome, call.trace.legs, call.deadline)
 
 
 async def _call(deps: Deps, provider_id: str, send: Ask, call: Call) -> Outcome:

@@ -22,6 +22,10 @@ SELECT route_id AS id, product_id, receiver_id, provider_id, provider_product, d
 -- load_providers --
 SELECT provider_id AS id, connector, settings, secrets, enabled, saf_paused FROM provider ORDER BY provider_id;
 
+-- load_maintenance --
+SELECT window_id AS id, provider_id, starts_at, ends_at, reason
+  FROM maintenance WHERE ends_at > clock_timestamp() ORDER BY starts_at, window_id;
+
 -- put_voucher_provider --
 INSERT INTO voucher_provider (receiver_id, name, settlement_id, settlement_name) VALUES ($1, $2, $3, $4)
 ON CONFLICT (receiver_id) DO UPDATE
@@ -63,3 +67,33 @@ ON CONFLICT (provider_id) DO UPDATE
 
 -- pause_saf --
 UPDATE provider SET saf_paused = $2, changed_at = clock_timestamp() WHERE provider_id = $1 RETURNING provider_id;
+
+-- hold_provider --
+-- Make changes to what belongs to a provider wait for each other. No row: there is no such provider.
+SELECT provider_id FROM provider WHERE provider_id = $1 FOR UPDATE;
+
+-- add_maintenance --
+-- Agree on a window; those that were over $6 days ago are forgotten. No row: $5 windows are ahead already.
+WITH forgotten AS (
+    DELETE FROM maintenance
+     WHERE provider_id = $1 AND ends_at < clock_timestamp() - $6::integer * interval '1 day'
+)
+INSERT INTO maintenance (provider_id, starts_at, ends_at, reason)
+SELECT $1, $2::timestamptz, $3::timestamptz, $4
+ WHERE (SELECT count(*) FROM maintenance WHERE provider_id = $1 AND ends_at > clock_timestamp()) < $5::integer
+RETURNING window_id;
+
+-- end_maintenance --
+-- End a window now: one that runs is over, one that has not begun never was. No row: there is none, or it is over.
+WITH cancelled AS (
+    DELETE FROM maintenance WHERE window_id = $1 AND starts_at >= clock_timestamp() RETURNING provider_id
+), ended AS (
+    UPDATE maintenance SET ends_at = clock_timestamp()
+     WHERE window_id = $1 AND starts_at < clock_timestamp() AND ends_at > clock_timestamp() RETURNING provider_id
+)
+SELECT provider_id, true AS had_begun FROM ended UNION ALL SELECT provider_id, false FROM cancelled;
+
+-- list_maintenance --
+-- Windows that run or lie ahead, and those of the last days, of one provider or ($1 NULL) of all.
+SELECT window_id AS id, provider_id, starts_at, ends_at, reason
+  FROM maintenance WHERE $1::text IS NULL OR provider_id = $1 ORDER BY provider_id, starts_at, window_id LIMIT $2;

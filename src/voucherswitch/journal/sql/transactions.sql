@@ -52,12 +52,13 @@ SELECT request_id, generation, kind, 1, originator_id, single, receiver_id, prov
 RETURNING request_id, reference;
 
 -- reroute_transactions --
--- Name the next route's provider before it is asked; allowed only after the last one provably heard nothing.
--- A key that does not come back was closed meanwhile: send nothing.
+-- Name the next route's provider, and the amount it is asked for, before it is asked; allowed only after the last one
+-- provably heard nothing. A key that does not come back was closed meanwhile: send nothing.
 UPDATE transaction AS t
-   SET provider_id = d.provider_id, provider_product = d.provider_product, changed_at = clock_timestamp()
-  FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[])
-       AS d (request_id, generation, provider_id, provider_product)
+   SET provider_id = d.provider_id, provider_product = d.provider_product, amount_cents = d.amount_cents,
+       changed_at = clock_timestamp()
+  FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::bigint[])
+       AS d (request_id, generation, provider_id, provider_product, amount_cents)
  WHERE t.request_id = d.request_id AND t.generation = d.generation AND t.state = 1
 RETURNING t.request_id;
 

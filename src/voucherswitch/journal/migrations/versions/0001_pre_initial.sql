@@ -208,6 +208,18 @@ CREATE TABLE provider_fault (                          -- providers that no work
     since                 timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+CREATE TABLE provider_breaker (                        -- providers that failed again and again are passed over (0017)
+    provider_id           text PRIMARY KEY,
+    version               bigint NOT NULL DEFAULT 1,   -- grows with every change: fences off a probe that lost its claim
+    opened_at             timestamptz,                 -- passed over since; NULL: closed, requests are sent
+    openings              integer NOT NULL DEFAULT 0,  -- failures of its probes in a row: they lengthen the cool-down
+    retry_at              timestamptz,                 -- from then on one call at a time may probe it
+    probe_until           timestamptz,                 -- one is probing it until then at most
+    reason                text,                        -- what failed last; never a body, never a secret
+    closed_at             timestamptz,
+    CHECK ((opened_at IS NULL) = (retry_at IS NULL))
+) WITH (fillfactor = 50);
+
 CREATE TABLE refusal (                                 -- refused before a record was made: no id is used up by it
     request_id            uuid NOT NULL,
     refusal_id            bigint GENERATED ALWAYS AS IDENTITY,
@@ -270,6 +282,16 @@ CREATE TABLE provider (
     changed_at            timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+CREATE TABLE maintenance (                             -- when providers are not to be asked, as agreed with them
+    window_id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    provider_id           text NOT NULL REFERENCES provider ON DELETE CASCADE,
+    starts_at             timestamptz NOT NULL,
+    ends_at               timestamptz NOT NULL,
+    reason                text NOT NULL,
+    CHECK (ends_at > starts_at)
+);
+CREATE INDEX maintenance_ends ON maintenance (provider_id, ends_at);
+
 CREATE TABLE voucher_provider (
     receiver_id           text PRIMARY KEY,
     name                  text NOT NULL,
@@ -324,6 +346,7 @@ BEGIN
 END $$;
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON originator FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON provider FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON maintenance FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON voucher_provider FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON route FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();

@@ -113,15 +113,15 @@ class HttpTransport:
         """
         started_at, started = datetime.now(UTC), time.perf_counter()
         # What stands if the caller is cancelled while this waits.
-        result: HttpResult = NoConnection("cancelled before it was sent")
+        result: HttpResult = NoConnection("cancelled before it was sent", ours=True)
         try:
             _stop_if_cancelled()
             left_s = call.deadline - time.monotonic()
             if left_s <= 0:
-                result = NoConnection("the deadline is past")
+                result = NoConnection("the deadline is past", ours=True)
                 return result
             if not await self._slot(left_s):
-                result = NoConnection(f"all {self._max_connections} connections are busy")
+                result = NoConnection(f"all {self._max_connections} connections are busy", ours=True)
                 return result
             result = NoAnswer("cancelled while waiting for the answer")
             result = await self._exchange(call, method, path, headers, body)
@@ -172,7 +172,7 @@ class HttpTransport:
         self, left_s: float, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> HttpResult:
         if left_s <= 0:
-            return NoConnection("the deadline is past")
+            return NoConnection("the deadline is past", ours=True)
         try:
             builder = self._client.request(method, self._base_url + path)
             builder = builder.timeout(timedelta(seconds=left_s)).streamed_read_buffer_limit(self._max_bytes + 1)
@@ -183,7 +183,7 @@ class HttpTransport:
             request = builder.build_streamed()
         except (BuilderError, ValueError):
             # The client's own text may quote a header, so it stays out of the leg.
-            return NoConnection("the request cannot be written as HTTP")
+            return NoConnection("the request cannot be written as HTTP", ours=True)
         try:
             async with request as response:
                 return await self._read(response)
@@ -245,7 +245,7 @@ class HttpTransport:
                 leg.status = result.status
                 leg.response = self._shown(result.body, result.header("content-type"), secrets)
             case NoConnection():
-                leg.outcome, leg.error = LegOutcome.NOT_SENT, result.cause
+                leg.outcome, leg.error, leg.ours = LegOutcome.NOT_SENT, result.cause, result.ours
             case NoAnswer():
                 leg.outcome, leg.error, leg.status = LegOutcome.NO_ANSWER, result.cause, result.status
         return leg

@@ -87,7 +87,7 @@ class LinePool(LineTransport):
                 return best
             if not await self._changed_until(wait_until):
                 return self._busy()
-        return NoConnection("the provider's connections are closed")
+        return NoConnection("the provider's connections are closed", ours=True)
 
     async def _one_more(self, ends_at: float) -> LineConnection | NoConnection:
         self._opening += 1

@@ -107,7 +107,7 @@ class LineTransport:
         """Make one exchange on the connection that `acquire` gives, and record it exactly once."""
         started_at, started = datetime.now(UTC), time.perf_counter()
         # What stands if the caller is cancelled while this waits.
-        result: LineResult = NoConnection("cancelled before it was sent")
+        result: LineResult = NoConnection("cancelled before it was sent", ours=True)
         try:
             _stop_if_cancelled()
             if refusal := _refusal(body, ends_at):
@@ -150,7 +150,7 @@ class LineTransport:
             return self._busy()
 
     def _busy(self) -> NoConnection:
-        return NoConnection(f"all {self._max_connections} connections are busy")
+        return NoConnection(f"all {self._max_connections} connections are busy", ours=True)
 
     async def _connect(
         self, ends_at: float, changed: Callable[[LineConnection], None] | None = None
@@ -198,7 +198,7 @@ class LineTransport:
             case bytes():
                 leg.response = self.masked(result)
             case NoConnection():
-                leg.outcome, leg.error = LegOutcome.NOT_SENT, result.cause
+                leg.outcome, leg.error, leg.ours = LegOutcome.NOT_SENT, result.cause, result.ours
             case NoAnswer():
                 leg.outcome, leg.error = LegOutcome.NO_ANSWER, result.cause
         return leg
@@ -281,9 +281,9 @@ def _stop_if_cancelled() -> None:
 def _refusal(body: bytes, ends_at: float) -> NoConnection | None:
     """Why a request is not sent at all."""
     if time.monotonic() >= ends_at:
-        return NoConnection("the deadline is past")
+        return NoConnection("the deadline is past", ours=True)
     if b"\n" in body or b"\r" in body or len(body) >= LINE_BYTES_MAX:
-        return NoConnection("the request cannot be written as one line")
+        return NoConnection("the request cannot be written as one line", ours=True)
     return None
 
 

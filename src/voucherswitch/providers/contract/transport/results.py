@@ -4,9 +4,10 @@ from msgspec import Struct
 
 
 class NoConnection(Struct, frozen=True):
-    """Proved: no byte of the request left this machine."""
+    """Proved: no byte of the request left this machine. `ours`: we held it back, which says nothing of the provider."""
 
     cause: str
+    ours: bool = False
 
 
 class NoAnswer(Struct, frozen=True):
