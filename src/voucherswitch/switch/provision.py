@@ -14,7 +14,7 @@ from voucherswitch.message.outcomes import NotSent, Outcome
 from voucherswitch.message.refusals import Refusal, Refused
 from voucherswitch.message.states import Kind
 from voucherswitch.providers.contract.connector import Call, Connector
-from voucherswitch.providers.gate import Shut
+from voucherswitch.providers.gate import Shut, Shutting
 from voucherswitch.switch.admitting import Way, next_way, not_asked
 from voucherswitch.switch.clock import left_ms
 from voucherswitch.switch.deadlines import Deadlines, deadlines
@@ -22,7 +22,7 @@ from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.duplicates import check_id
 from voucherswitch.switch.exchange import Exchange, Reply, Sent
 from voucherswitch.switch.requests import Provision
-from voucherswitch.switch.routing import NEGATIVE_TENDER, Candidate, Plan, Wish, plan
+from voucherswitch.switch.routing import NEGATIVE_TENDER, Candidate, Plan, Wish, nobody_shut, plan
 from voucherswitch.switch.sending import Timeout, apply_late, ask, finish, keep, lose, outcome_open, overtaken
 from voucherswitch.switch.telling import STILL_UNKNOWN
 
@@ -45,7 +45,7 @@ async def provision(request: Provision, exchange: Exchange, deps: Deps) -> Reply
 async def provision_if_new(request: Provision, exchange: Exchange, deps: Deps) -> Reply | None:
     """The same for one whose id may be known: None, and nothing was recorded or sent, when it has a record already."""
     limits = deadlines(exchange.originator, exchange.received_s, deps.answer_margin_s)
-    chosen = choose(request, exchange, deps)
+    chosen = choose(request, exchange, deps, deps.gate.shut_to)
     if not isinstance(chosen, Plan):
         # Step 6 comes before step 7: a known id is a duplicate, however badly this copy is routed.
         if await deps.journal.read(request.request_id) is not None:
@@ -121,7 +121,9 @@ async def _reroute(sent: Sent, way: Way, deps: Deps) -> bool:
     return named
 
 
-def choose(request: Provision, exchange: Exchange, deps: Deps) -> Plan | Refusal | Shut:
+def choose(
+    request: Provision, exchange: Exchange, deps: Deps, shutting: Shutting = nobody_shut
+) -> Plan | Refusal | Shut:
     """Step 7 of the checks: a plan, the refusal, or why nobody is asked now."""
     if any(tender.amount_cents < 0 and tender.type != "ROUNDING" for tender in request.tenders):
         return NEGATIVE_TENDER
@@ -133,7 +135,7 @@ def choose(request: Provision, exchange: Exchange, deps: Deps) -> Plan | Refusal
         names_code=request.voucher_code is not None,
         tenders=request.tenders,
     )
-    chosen, _ = plan(wish, exchange.originator, deps.snapshot, deps.providers.capabilities, deps.gate.shut_to)
+    chosen, _ = plan(wish, exchange.originator, deps.snapshot, deps.providers.capabilities, shutting)
     return chosen
 
 

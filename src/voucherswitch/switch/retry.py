@@ -26,6 +26,7 @@ from voucherswitch.switch.lifecycle import DUPLICATE_ELSEWHERE, Answer, Message,
 from voucherswitch.switch.positions import position, reversed_detail
 from voucherswitch.switch.provision import choose, describe, opening, provision_if_new
 from voucherswitch.switch.requests import Provision
+from voucherswitch.switch.routing import Plan
 from voucherswitch.switch.sending import Timeout, apply, apply_late, ask, finish, outcome_open
 from voucherswitch.switch.telling import STILL_UNKNOWN, reply_from_record, unknown
 from voucherswitch.switch.waiting import wait_decided
@@ -122,10 +123,14 @@ async def _ask_forgotten(
 
     It issues now only if it never heard of the first one. None: another retry was faster.
     """
+    # Whoever is passed over now may be the one who was asked then: every route counts.
     chosen = choose(request, exchange, deps)
     if isinstance(chosen, Refusal):
         raise Refused(chosen)
+    assert isinstance(chosen, Plan)
     candidate = only_provider(chosen, deps)
+    if deps.gate.shut(candidate.route.provider_id) is not None:
+        raise Refused(STILL_UNKNOWN.refusal)
     with deps.providers.reserve(candidate.route.provider_id) as place:
         entry = await deps.journal.open(opening(request, exchange, chosen, candidate, limits))
         if entry is None:
