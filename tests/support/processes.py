@@ -31,6 +31,12 @@ class Process:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process id; it must run."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it; its log goes on where it ended."""
         inherited = {
