@@ -1,0 +1,1 @@
+"""The real switch under a virtual clock, with seeded interleavings. See README.md."""
