@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from voucherswitch.config.limits import ARCHIVE_CHECK_S, ARCHIVE_LOOK_AT_MAX, PARTITION_CHECK_S
+from voucherswitch.config.limits import ARCHIVE_CHECK_S, ARCHIVE_LOOK_AT_MAX, LATE_ANSWERS_S, PARTITION_CHECK_S
 from voucherswitch.config.settings import Settings
 from voucherswitch.journal import partitions
 from voucherswitch.journal.archive.files import ArchiveError
@@ -23,9 +23,14 @@ from voucherswitch.journal.reports import saf_queues
 from voucherswitch.journal.statements import SQL
 from voucherswitch.monitoring.metrics import JournalMetrics, QueueDepth, new_registry, served
 from voucherswitch.process import Parts, opened
+from voucherswitch.saf.express import Express
 from voucherswitch.saf.lanes import Lanes
 from voucherswitch.saf.policy import Backoff
 from voucherswitch.saf.sender import Sender, SenderLimits
+from voucherswitch.switch.deps import Background, Deps
+from voucherswitch.switch.resolve import Patience
+from voucherswitch.switch.resolver import Resolver
+from voucherswitch.switch.unwritten import Unwritten
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +77,26 @@ def make_sender(parts: Parts) -> Sender:
     )
     lanes = Lanes(parts.pool, parts.worker, settings.lane_lease_s)
     return Sender(parts.journal, parts.providers, parts.gate, parts.catalogue, lanes, limits)
+
+
+async def resolve_unknown(parts: Parts, stopping: asyncio.Event) -> None:
+    """Find out about requests whose outcome nobody knows."""
+    settings = parts.settings
+    unwritten = Unwritten()
+    deps = Deps(
+        journal=parts.journal,
+        catalogue=parts.catalogue,
+        providers=parts.providers,
+        gate=parts.gate,
+        express=Express(parts.journal, parts.providers, parts.gate, Backoff.of(settings)),
+        background=Background(),
+        unwritten=unwritten,
+        answer_margin_s=settings.answer_margin_s,
+    )
+    backoff = Backoff(settings.resolve_backoff_initial_ms, settings.resolve_backoff_max_ms)
+    patience = Patience(settings.resolve_first_ms, backoff)
+    await Resolver(deps, settings.resolve_parallel_max, patience).run(stopping)
+    await unwritten.drain(LATE_ANSWERS_S)
 
 
 async def keep_partitions(parts: Parts, stopping: asyncio.Event) -> None:
@@ -183,4 +208,4 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-DUTIES: tuple[Duty, ...] = (deliver_advices, keep_partitions, watch_journal, keep_archive)
+DUTIES: tuple[Duty, ...] = (deliver_advices, resolve_unknown, keep_partitions, watch_journal, keep_archive)

@@ -72,7 +72,7 @@ async def test_what_is_closed_for_good_is_in_a_file_and_only_its_id_is_left(
     assert left is not None
     assert {name for name, value in left.items() if value is not None} == {
         "request_id", "generation", "reference", "kind", "state", "has_request", "originator_id", "single", "opening",
-        "confirmation_id", "opened_at", "changed_at", "archived_in",
+        "confirmation_id", "opened_at", "changed_at", "archived_in", "resolve_at", "resolve_attempts",
     }  # fmt: skip
     assert await journal_pool.fetchval("SELECT count(*) FROM advice") == 0
     assert await journal_pool.fetchval("SELECT count(*) FROM voucher") == 0

@@ -64,8 +64,8 @@ class Process:
         return record
 
 
-def approved(entry: Entry) -> Closing:
-    return Closing(entry=entry, from_states=mask((State.PENDING, State.UNKNOWN)), to=State.APPROVED)
+def lost(entry: Entry) -> Closing:
+    return Closing(entry=entry, from_states=mask((State.PENDING, State.UNKNOWN)), to=State.UNKNOWN, alert="lost")
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ async def test_a_worker_that_was_taken_for_dead_does_not_end_the_call_of_the_one
     await first.journal.end_call(entry, None, [])
     assert (await second.read(entry)).call_running
 
-    assert await first.journal.close(approved(entry), []), "its answer counts: nothing had come before it"
+    assert await first.journal.close(lost(entry), []), "its answer counts: nothing had come before it"
     assert (await second.read(entry)).call_running, "and the other one is asking still"
 
 

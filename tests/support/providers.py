@@ -56,13 +56,15 @@ UNROUTED: Final = Brand("70000014", "Unrouted", routes=(NOBODY,))
 BAD_KEY: Final = Brand("70000015", "BadKey", settings={"api_key": "wrong-key"})
 HANGING: Final = Brand("70000019", "Hanging")
 REFUSING: Final = Brand("70000020", "Refusing")
+NO_STATUS: Final = Brand("70000022", "NoStatus", {"status": "none"})
+NO_WAY: Final = Brand("70000023", "NoWay", {"status": "none", "reverse": "consume"})
 FOREIGN: Final = Brand("70000021", "Foreign", {"foreignVouchers": True})
 SPARE: Final = Brand("70000031", "Spare", routes=("Hanging", "Sandbox"))
 
 BRANDS: Final = (
     PAUSED, DOWN, FAILOVER, NO_ADVICES, NO_REDEEM_ADVICES, NO_REFUND_ADVICES, NO_RETRY, NO_LOOKUP, OWN_CODES,
     TENDER_FIRST, TENDER_EXACT, WHOLE_ONLY, PARTIAL_ADVICES, NO_REDEEM, NO_REFUND, UNROUTED, BAD_KEY, HANGING, REFUSING,
-    FOREIGN, SPARE,
+    FOREIGN, NO_STATUS, NO_WAY, SPARE,
 )  # fmt: skip
 
 # Scripted products of the simulator that the sandbox does not sell, with waits that suit a test.

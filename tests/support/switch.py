@@ -49,6 +49,7 @@ SETTINGS: Final = {
     "KEEP_ALIVE_S": "5",
     # Tests break the providers that they share; those that are about circuit breakers have workers of their own.
     "BREAKER_FAILURES": "10000",
+    "RESOLVE_FIRST_MS": "3600000",  # a test says itself when: `Switch.resolve_now`
 }
 # What no worker and no sender may ever log: an answer 500, and late work that failed.
 _UNEXPECTED: Final = re.compile(r"unexpected error|work after the answer failed|Traceback \(most recent call last\)")
@@ -360,6 +361,17 @@ class Switch:
         """The state of the newest record of a request id; None: no record."""
         record = await self.record(request_id)
         return None if record is None else State(record["state"]).name
+
+    async def resolve_now(self, *request_ids: str) -> None:
+        """Let the last calls of open requests have ended two hours ago, and the resolver look at them now."""
+        for request_id in request_ids:
+
+            async def over(request_id: str = request_id) -> bool:
+                sql = """UPDATE transaction SET resolve_at = now(), call_ended_at = now() - interval '2 hours'
+                          WHERE request_id = $1 AND state IN (1, 4) AND call_until IS NULL RETURNING true"""
+                return bool(await self.value(sql, request_id))
+
+            await eventually(over, f"the end of the calls of {request_id}")
 
     async def reaches(self, request_id: str, state: State, *, within_s: float = 10.0) -> None:
         """Wait until a record is in a state."""

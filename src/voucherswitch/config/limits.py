@@ -104,6 +104,19 @@ CALL_END_SPARE_S: Final = 20.0
 # ... so many of them with one renewal of the lease: what an outage left open is ended over several.
 FORGOTTEN_CALLS_MAX: Final = 1_000
 
+# An outcome that stayed unknown: the resolver asks first after this, which lets the last byte arrive, ...
+RESOLVE_FIRST_MS: Final = 1_000
+# ... gives one question this long, ...
+RESOLVE_CALL_MS: Final = 20_000
+# ... asks so often about what the provider says it has still in work, ...
+RESOLVE_PENDING_MS: Final = 5_000
+# ... looks again this late at what it can do nothing about: a provider's settings may have changed by then, ...
+RESOLVE_NO_WAY_MS: Final = 900_000
+# ... looks for work this often, ...
+RESOLVE_POLL_S: Final = 1.0
+# ... and takes back at most so many lapsed approvals at once.
+LAPSED_MAX: Final = 100
+
 # Routes tried for one request: more than a handful only spends the originator's deadline.
 ROUTES_MAX: Final = 5
 

@@ -211,6 +211,18 @@ class Settings(BaseSettings):
         1_000, 1, 600_000, "Wait before an advice's first repeat; it doubles each time."
     )
     saf_backoff_max_ms: Whole = _whole(60_000, 1, 86_400_000, "Longest wait between two repeats of an advice.")
+    resolve_parallel_max: Whole = _whole(
+        8, 1, 1_000, "Unknown outcomes that a worker asks one provider about at the same time."
+    )
+    resolve_first_ms: Whole = _whole(
+        1_000, 0, 86_400_000, "An unknown outcome is asked about so long after its call has ended, never earlier."
+    )
+    resolve_backoff_initial_ms: Whole = _whole(
+        2_000, 1, 86_400_000, "Wait before a provider is asked again about an unknown outcome; it doubles each time."
+    )
+    resolve_backoff_max_ms: Whole = _whole(
+        300_000, 1, 86_400_000, "Longest wait between two questions about an unknown outcome."
+    )
     saf_poll_ms: Whole = _whole(100, 1, 60_000, "How often an idle sender looks for advices that are due.")
     worker_lease_s: Whole = _whole(
         10, 2, 300, "A process that gives no sign of life for so long counts as dead: others resolve what it left open."
@@ -506,6 +518,13 @@ def _refuse_contradictions(settings: Settings, values: Mapping[str, Any]) -> Non
             "breaker_cool_down_ms",
             f"{settings.breaker_cool_down_ms} is more than breaker_cool_down_max_ms",
             f"set at most {settings.breaker_cool_down_max_ms}, or raise breaker_cool_down_max_ms",
+        )
+
+    if settings.resolve_backoff_initial_ms > settings.resolve_backoff_max_ms:
+        raise refuse(
+            "resolve_backoff_initial_ms",
+            f"{settings.resolve_backoff_initial_ms} is more than resolve_backoff_max_ms",
+            f"set at most {settings.resolve_backoff_max_ms}, or raise resolve_backoff_max_ms",
         )
 
     if settings.database_url is None:

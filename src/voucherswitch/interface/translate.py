@@ -1,6 +1,5 @@
 """Interface messages <-> the switch's own words. Pure: no I/O, no clock, no log."""
 
-import re
 from uuid import UUID
 
 from msgspec import UNSET
@@ -33,13 +32,12 @@ from voucherswitch.interface.slip import slip, with_change
 from voucherswitch.message import parties
 from voucherswitch.message.answers import Answer
 from voucherswitch.message.codes import ZAR, ReversalReason
+from voucherswitch.message.msisdn import msisdn
 from voucherswitch.message.states import AdviceKind, Kind
 from voucherswitch.security.masking import without_pins
 from voucherswitch.switch.advise import Advice
 from voucherswitch.switch.lookup import FoundVoucher
 from voucherswitch.switch.requests import Provision, Redemption, Refund
-
-_ZA_NUMBER = re.compile(r"\+?(27[0-9]{9})")
 
 
 def to_provision(request: ProvisionRequest) -> Provision:
@@ -65,7 +63,7 @@ def to_provision(request: ProvisionRequest) -> Provision:
             )
             for tender in request.tenders or ()
         ),
-        msisdn=None if request.recipient is None else _msisdn(request.recipient.msisdn),
+        msisdn=None if request.recipient is None else msisdn(request.recipient.msisdn),
     )
 
 
@@ -83,7 +81,7 @@ def to_redemption(request: RedemptionRequest) -> Redemption:
         body=without_pins(request),
         voucher_code=request.voucher.code,
         voucher_pin=pin.pin if isinstance(pin, PinClear) else None,
-        msisdn=None if request.customer is None else _msisdn(request.customer.msisdn),
+        msisdn=None if request.customer is None else msisdn(request.customer.msisdn),
     )
 
 
@@ -300,12 +298,6 @@ def _amounts(asked: Amounts | None, answer: Answer) -> Amounts:
         balance_amount=balance or asked.balance_amount,
         additional_amounts=asked.additional_amounts,
     )
-
-
-def _msisdn(text: str | None) -> str | None:
-    """A South African number as providers take it, `27821234567`; another country's is not passed on."""
-    found = _ZA_NUMBER.fullmatch(text or "")
-    return None if found is None else found[1]
 
 
 def _echoed(voucher: Voucher) -> Voucher:

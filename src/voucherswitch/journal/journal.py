@@ -6,7 +6,7 @@ lost its race returns None or False: the caller reads the record and judges agai
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -14,6 +14,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from voucherswitch.config.limits import RESOLVE_FIRST_MS
 from voucherswitch.journal import rows
 from voucherswitch.journal import statements as sql
 from voucherswitch.journal.batcher import Batcher, JournalError, JournalUnavailableError, unbatched
@@ -22,6 +23,7 @@ from voucherswitch.journal.records import (
     AcceptedAdvice,
     Advising,
     Closing,
+    Due,
     Entry,
     Opening,
     OwedAdvice,
@@ -158,13 +160,17 @@ class Journal:
             # the late answer is kept and the reversal that waits for this call may go.
             return bool(await self._close.send(key, values, (owed_rows, [])))
 
-    async def claim_call(self, record: Record, call_ms: int) -> bool:
-        """Take the right to ask the provider again about an UNKNOWN record. False: somebody else is asking."""
+    async def claim_call(self, record: Record, call_ms: int, *, asks_only: bool = False) -> bool:
+        """Take the right to ask the provider again about an UNKNOWN record. False: somebody else is asking.
+
+        Args:
+            asks_only: the question can create nothing at the provider.
+        """
         key, generation = record.request_id, record.generation
         if self._calls.under_way(key, generation):
             return False
         self._calls.began(key, generation, call_ms)
-        if await self._claim_calls.send(key, (key, generation, call_ms, self._calls.worker_id)):
+        if await self._claim_calls.send(key, (key, generation, call_ms, self._calls.worker_id, asks_only)):
             return True
         # A lost connection may have hidden our own success: nobody else claims in our name.
         now = await self.read(key)
@@ -175,11 +181,31 @@ class Journal:
         return False
 
     async def end_call(
-        self, entry: Entry, alert: str | None, legs: list[Leg], refs: dict[str, str] | None = None
+        self,
+        entry: Entry,
+        alert: str | None,
+        legs: list[Leg],
+        refs: dict[str, str] | None = None,
+        *,
+        resolve_in_ms: int = RESOLVE_FIRST_MS,
+        asked: bool = False,
     ) -> None:
-        """Give that right back when the answer decided nothing; keep the trace, and what it takes to ask again."""
+        """Give that right back when the answer decided nothing; keep the trace, and what it takes to ask again.
+
+        Args:
+            resolve_in_ms: when the resolver looks at the record next.
+            asked: it was the resolver that asked.
+        """
         key = entry.request_id
-        values = (key, entry.generation, alert, _json(refs) if refs else None, self._calls.worker_id)
+        values = (
+            key,
+            entry.generation,
+            alert,
+            _json(refs) if refs else None,
+            self._calls.worker_id,
+            resolve_in_ms,
+            int(asked),
+        )
         with self._calls.ending(key, entry.generation):
             await self._end_calls.send(key, values, (rows.leg_rows(key, entry.generation, legs),))
 
@@ -187,7 +213,7 @@ class Journal:
         """End the calls that are over and whose end could not be written: nobody else may."""
 
         async def end(key: UUID, generation: int) -> None:
-            values = (key, generation, None, None, self._calls.worker_id)
+            values = (key, generation, None, None, self._calls.worker_id, RESOLVE_FIRST_MS, 0)
             if await self._end_calls.send(key, values, ([],)):
                 log.error("call ended without an outcome", request_id=str(key))
             self._calls.ended(key, generation)
@@ -213,6 +239,23 @@ class Journal:
                 (request_id, originator_id, int(kind), operation, _kept(error)),
                 (rows.leg_rows(request_id, 0, legs),),
             )
+
+    # --- resolving -----------------------------------------------------------------------------------------------
+
+    async def due_resolutions(self, places: Mapping[str, int]) -> list[Due]:
+        """Read which open requests the resolver should look at now: so many at most of each provider."""
+        found = await self.pool.fetch(sql.SQL["due_resolutions"], list(places), list(places.values()))
+        return [rows.due(row) for row in found]
+
+    async def postpone_resolution(self, due: Due, delay_ms: int) -> None:
+        """Let the resolver look at an open request again after so long."""
+        await self.pool.execute(
+            sql.SQL["postpone_resolution"], due.request_id, due.generation, delay_ms, due.resolve_at
+        )
+
+    async def lapsed_approvals(self, most: int) -> list[UUID]:
+        """Read which approvals their provider holds no longer, because no confirmation came."""
+        return [row["request_id"] for row in await self.pool.fetch(sql.SQL["lapsed_approvals"], most)]
 
     # --- reading -------------------------------------------------------------------------------------------------
 

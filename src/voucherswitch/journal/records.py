@@ -178,6 +178,17 @@ class OwedBySwitch(Struct, frozen=True, kw_only=True):
     delay_ms: int = 0
 
 
+class Due(Struct, frozen=True, kw_only=True):
+    """An open request that the resolver should look at since `resolve_at`. `attempts`: how often it has asked."""
+
+    request_id: UUID
+    generation: int
+    provider_id: str
+    store: Store | None
+    resolve_at: datetime
+    attempts: int
+
+
 class Closing(Struct, kw_only=True):
     """The outcome of a provider call, as it changes a record."""
 

@@ -9,6 +9,7 @@ import msgspec
 from voucherswitch.config.limits import LANES_PER_PROVIDER
 from voucherswitch.journal.records import (
     AcceptedAdvice,
+    Due,
     Entry,
     OwedAdvice,
     OwedBySwitch,
@@ -16,6 +17,7 @@ from voucherswitch.journal.records import (
     RedemptionRecord,
     VoucherRecord,
 )
+from voucherswitch.message.parties import Store
 from voucherswitch.message.refusals import RecordedRefusal
 from voucherswitch.message.states import AdviceKind, AdviceState, Kind, State, VoucherState
 from voucherswitch.message.trace import Leg
@@ -112,6 +114,25 @@ def record(row: asyncpg.Record) -> Record:
         confirmation_unsent=bool(row["unsent"]),
         archived=row["archived"],
     )
+
+
+def due(row: asyncpg.Record) -> Due:
+    """A row of due_resolutions."""
+    return Due(
+        request_id=row["request_id"],
+        generation=row["generation"],
+        provider_id=row["provider_id"],
+        store=store(row),
+        resolve_at=row["resolve_at"],
+        attempts=row["resolve_attempts"],
+    )
+
+
+def store(row: asyncpg.Record) -> Store | None:
+    """Where a request started; None: of a tombstone nobody knows."""
+    if row["merchant_id"] is None:
+        return None
+    return Store(row["merchant_id"], row["terminal_id"], row["operator_id"])
 
 
 def voucher(row: asyncpg.Record) -> VoucherRecord:

@@ -41,6 +41,7 @@ SQL: Final[dict[str, str]] = {
         "saf",
         "workers",
         "checks",
+        "resolve",
         "catalogue",
         "breakers",
         "reports",
@@ -62,8 +63,8 @@ OPEN_TRANSACTIONS: Final = _statement("open_transactions", 16)
 OPEN_MOVEMENTS: Final = _statement("open_movements", 21)
 REROUTE_TRANSACTIONS: Final = _statement("reroute_transactions", 5)
 CLOSE_TRANSACTIONS: Final = _statement("close_transactions", 19, OWED, LEG)
-CLAIM_CALLS: Final = _statement("claim_calls", 4)
-END_CALLS: Final = _statement("end_calls", 5, LEG)
+CLAIM_CALLS: Final = _statement("claim_calls", 5)
+END_CALLS: Final = _statement("end_calls", 7, LEG)
 RECORD_LEGS: Final = _statement("record_legs", 1, LEG)
 RECORD_REFUSALS: Final = _statement("record_refusals", 5, LEG)
 READ_RECORDS: Final = _statement("read_records", 1)

@@ -54,6 +54,8 @@ class OutcomeUnknown(Struct, frozen=True, tag="unknown"):
     """It may have been processed. Ended by enquiry, reversal or an operator; never by waiting.
 
     `refs` is what was sent and must be known to find it again, where settings may have changed by then; never a PIN.
+    `cancel_after_s`, in the answer to a question: the provider has it still in work, and wants it cancelled when that
+    is so for this long after the request's last call.
     """
 
     error_type: ErrorType = ErrorType.UPSTREAM_UNAVAILABLE
@@ -61,6 +63,7 @@ class OutcomeUnknown(Struct, frozen=True, tag="unknown"):
     provider_message: str | None = None
     alert: str | None = None
     refs: dict[str, str] = NO_REFS
+    cancel_after_s: int | None = None
 
 
 Outcome: TypeAlias = Approved | Declined | NotSent | OutcomeUnknown

@@ -9,13 +9,12 @@ import structlog
 from msgspec import Struct
 
 from voucherswitch.journal.journal import Journal
-from voucherswitch.journal.rows import leg_rows, refs
+from voucherswitch.journal.rows import leg_rows, refs, store
 from voucherswitch.journal.statements import SQL
 from voucherswitch.message.answers import unpack
 from voucherswitch.message.codes import ReversalReason
 from voucherswitch.message.orders import AdviceOrder
 from voucherswitch.message.outcomes import Acknowledged, AdviceResult, Pending, Refused
-from voucherswitch.message.parties import Store
 from voucherswitch.message.states import AdviceKind, AdviceState, Kind
 from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.connector import Call, Connector
@@ -72,7 +71,7 @@ def claimed_from(row: asyncpg.Record, journal: Journal) -> Claimed:
         refs=refs(row["refs"]),
         sent_ms_ago=row["settled_ms"],
         product=row["provider_product"],
-        store=_store(row),
+        store=store(row),
     )
     return Claimed(
         request_id=row["request_id"],
@@ -85,12 +84,6 @@ def claimed_from(row: asyncpg.Record, journal: Journal) -> Claimed:
         attempts=row["attempts"],
         order=order,
     )
-
-
-def _store(row: asyncpg.Record) -> Store | None:
-    if row["merchant_id"] is None:
-        return None
-    return Store(row["merchant_id"], row["terminal_id"], row["operator_id"])
 
 
 async def attempt(claimed: Claimed, providers: ProviderPool, deadline_s: float, ticket: Ticket) -> Attempt:

@@ -9,15 +9,15 @@ from voucherswitch.message.outcomes import Approved
 from voucherswitch.message.states import AdviceKind, AdviceState, Kind, State
 from voucherswitch.providers.contract.capabilities import Capabilities, Support
 from voucherswitch.switch.deps import Deps
-from voucherswitch.switch.exchange import Sent
+from voucherswitch.switch.exchange import Asked
 from voucherswitch.switch.vouchers import change_on_approval, change_on_reversal
 
 
 def approval(
-    deps: Deps, sent: Sent, outcome: Approved, answer: Answer, *, from_states: int, late: bool = False
+    deps: Deps, sent: Asked, outcome: Approved, answer: Answer, *, from_states: int, late: bool = False
 ) -> Closing:
     """The change that an approval makes. Single messaging confirms at once, and reverses what came too late (§5.4)."""
-    single = sent.exchange.originator.single
+    single = sent.originator.single
     kind = sent.entry.kind
     code = outcome.voucher.code if kind is Kind.PROVISION and outcome.voucher is not None else sent.voucher_code
     serial = outcome.voucher.serial_number if outcome.voucher is not None else None
@@ -36,18 +36,25 @@ def approval(
     if not single:
         closing.voucher = change_on_approval(kind, single=False, balance_left=False)
         return closing
-    can = deps.providers.capabilities.get(sent.provider_id)
     if late:
-        closing.to = State.REVERSED
-        closing.voucher = change_on_reversal(kind, State.UNKNOWN)
-        closing.owed = owed(AdviceKind.REVERSAL, kind, sent.provider_id, can, reason=ReversalReason.TIMEOUT)
-        return closing
+        return undone(deps, closing, sent.provider_id)
+    can = deps.providers.capabilities.get(sent.provider_id)
     closing.to = State.CONFIRMED
     # A balance that the provider did not tell is not nothing: it will say no when there is nothing.
     partial = can is not None and can.partial_redeem and outcome.balance_cents != 0
     closing.voucher = change_on_approval(kind, single=True, balance_left=partial)
-    delay_ms = sent.exchange.originator.confirm_delay_s * 1000
+    delay_ms = sent.originator.confirm_delay_s * 1000
     closing.owed = owed(AdviceKind.CONFIRMATION, kind, sent.provider_id, can, delay_ms=delay_ms)
+    return closing
+
+
+def undone(deps: Deps, closing: Closing, provider_id: str) -> Closing:
+    """Turn a change into the reversal that the switch makes by itself: nobody waits for the request any more."""
+    kind = closing.entry.kind
+    can = deps.providers.capabilities.get(provider_id)
+    closing.to = State.REVERSED
+    closing.voucher = change_on_reversal(kind, State.UNKNOWN)
+    closing.owed = owed(AdviceKind.REVERSAL, kind, provider_id, can, reason=ReversalReason.TIMEOUT)
     return closing
 
 

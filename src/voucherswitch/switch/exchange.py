@@ -84,11 +84,11 @@ class Exchange(Struct, kw_only=True):
         return [self.inbound(reply), *self.trace.take()]
 
 
-class Sent(Struct, kw_only=True):
+class Asked(Struct, kw_only=True):
     """An entry whose provider is being asked, with all that its closing needs."""
 
     entry: Entry
-    exchange: Exchange
+    originator: Originator
     provider_id: str
     receiver: Institution
     settlement: Institution
@@ -96,3 +96,9 @@ class Sent(Struct, kw_only=True):
     currency: str
     voucher_code: str | None = None  # redemptions and refunds: the code they are about
     product_name: str | None = None
+
+
+class Sent(Asked, kw_only=True):
+    """The same while its originator waits for the answer."""
+
+    exchange: Exchange

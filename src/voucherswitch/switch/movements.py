@@ -134,6 +134,7 @@ async def send_movement(
     """Ask the voucher's own provider, there is no other, and close the record with what it said."""
     sent = Sent(
         entry=entry,
+        originator=exchange.originator,
         exchange=exchange,
         provider_id=opening.provider_id,
         receiver=request.receiver or brand.receiver,

@@ -162,6 +162,7 @@ def describe(entry: Entry, request: Provision, exchange: Exchange, chosen: Plan,
     """Everything that closing this entry needs."""
     return Sent(
         entry=entry,
+        originator=exchange.originator,
         exchange=exchange,
         provider_id=candidate.route.provider_id,
         receiver=request.receiver or chosen.brand.receiver,

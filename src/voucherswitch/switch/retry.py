@@ -4,17 +4,19 @@ Answers from the record when it knows, asks the provider where its rule allows, 
 """
 
 import asyncio
+import time
 from typing import Protocol
 
 from voucherswitch.catalogue.snapshot import Restoration
-from voucherswitch.config.limits import JUDGEMENTS_MAX
+from voucherswitch.config.limits import JUDGEMENTS_MAX, WAIT_PAUSE_MIN_S
 from voucherswitch.journal.records import Entry, Record
 from voucherswitch.message.codes import ZAR, ErrorType
 from voucherswitch.message.orders import ProvisionOrder
-from voucherswitch.message.outcomes import Approved, Declined, NotSent, Outcome, OutcomeUnknown
+from voucherswitch.message.outcomes import Approved, Outcome, OutcomeUnknown
 from voucherswitch.message.refusals import RecordedRefusal, Refusal, Refused
-from voucherswitch.message.states import Kind, State
+from voucherswitch.message.states import OPEN_STATES, Kind, State
 from voucherswitch.message.trace import Leg
+from voucherswitch.providers.contract.capabilities import Support
 from voucherswitch.providers.contract.connector import Call, Connector
 from voucherswitch.providers.pool import Place
 from voucherswitch.switch.clock import left_ms
@@ -25,6 +27,7 @@ from voucherswitch.switch.forgotten import forgotten_order, only_provider
 from voucherswitch.switch.lifecycle import DUPLICATE_ELSEWHERE, Answer, Message, Move, judge
 from voucherswitch.switch.positions import position, reversed_detail
 from voucherswitch.switch.provision import choose, describe, opening, provision_if_new
+from voucherswitch.switch.question import Question, alert_of
 from voucherswitch.switch.requests import Provision
 from voucherswitch.switch.routing import Plan
 from voucherswitch.switch.sending import Timeout, apply, apply_late, ask, finish, outcome_open
@@ -108,12 +111,20 @@ async def _ask_again(request: Provision, record: Record, exchange: Exchange, dep
         reply = exchange.renderer.refusal(STILL_UNKNOWN)
         await deps.journal.record_legs(record.request_id, record.generation, exchange.legs(reply))
         return reply
-    asked = _Asked(_order(request, record))
-    with deps.providers.reserve(provider_id) as place:
-        if await deps.journal.claim_call(record, left_ms(limits.call)):
-            return await _answer_of(asked, place, sent, deps, limits)
-    decided = await wait_decided(deps.journal, request.request_id, limits.answer, while_unknown=True)
-    return await _repeat(deps, decided, exchange)
+    # An emulated retry is a question (B.7): it creates nothing, so "not found" goes on counting from the first call.
+    asks_only = can is not None and can.retry is Support.EMULATED
+    while True:
+        with deps.providers.reserve(provider_id) as place:
+            if await deps.journal.claim_call(record, left_ms(limits.call), asks_only=asks_only):
+                return await _answer_of(_asking(_order(request, record)), place, sent, deps, limits)
+        # Another retry or the resolver is asking. Should that decide nothing, it is our turn.
+        waited = await wait_decided(
+            deps.journal, request.request_id, limits.answer, while_unknown=True, while_running=True
+        )
+        if waited is None or waited.state not in OPEN_STATES or time.monotonic() >= limits.answer:
+            return await _repeat(deps, waited, exchange)
+        record = waited
+        await asyncio.sleep(WAIT_PAUSE_MIN_S)
 
 
 async def _ask_forgotten(
@@ -136,70 +147,56 @@ async def _ask_forgotten(
         if entry is None:
             return None
         sent = describe(entry, request, exchange, chosen, candidate)
-        return await _answer_of(_Asked(forgotten_order(request, candidate, gap)), place, sent, deps, limits)
+        return await _answer_of(_asking(forgotten_order(request, candidate, gap)), place, sent, deps, limits)
 
 
-async def _answer_of(asked: "_Asked", place: Place, sent: Sent, deps: Deps, limits: Deadlines) -> Reply:
+async def _answer_of(question: Question, place: Place, sent: Sent, deps: Deps, limits: Deadlines) -> Reply:
     """Ask, and close the record with what decides it."""
     exchange, entry = sent.exchange, sent.entry
     try:
-        outcome = await ask(deps, place, asked.send, exchange.trace, limits)
+        outcome = await ask(deps, place, question.send, exchange.trace, limits)
     except Timeout as timeout:
         reply = exchange.renderer.refusal(STILL_UNKNOWN)
         await deps.journal.record_legs(entry.request_id, entry.generation, exchange.legs(reply))
-        late = apply_late_retry(deps, sent, asked, timeout.call)
+        late = apply_late_retry(deps, sent, question, timeout.call)
         deps.background.start(late, f"late answer of {entry.request_id}")
         return reply
-    if asked.decides(outcome):
-        return await finish(deps, sent, outcome)
-    assert isinstance(outcome, NotSent | OutcomeUnknown)  # what decides nothing
-    if outcome.error_type is ErrorType.FUNCTION_NOT_SUPPORTED:
+    decided = question.decided(outcome)
+    if decided is not None:
+        return await finish(deps, sent, decided)
+    if not isinstance(outcome, Approved) and outcome.error_type is ErrorType.FUNCTION_NOT_SUPPORTED:
         # Retries are not taken any more, such as after a replay window: nothing was sent, nothing is proved.
         await _undecided(deps, sent, outcome, exchange.trace.take())
         raise Refused(_no_retries(exchange.originator.provision_decline_status))
     return await _still_unknown(deps, sent, outcome)
 
 
-class _Asked:
-    """A question to the provider, and whether what came of it is the provider's word on the first message.
+def _asking(order: ProvisionOrder) -> Question:
+    async def send(connector: Connector, call: Call) -> Outcome:
+        return await connector.retry(order, call)
 
-    A connector says "not sent" of a retry only when the provider answered that it never processed the request. From
-    anybody else, such as missing settings, it says nothing about the first message (providers.md B.7).
-    """
-
-    def __init__(self, order: ProvisionOrder) -> None:
-        self._order = order
-        self._answered = False
-
-    async def send(self, connector: Connector, call: Call) -> Outcome:
-        outcome = await connector.retry(self._order, call)
-        self._answered = True
-        return outcome
-
-    def decides(self, outcome: Outcome) -> bool:
-        return isinstance(outcome, Approved | Declined) or (isinstance(outcome, NotSent) and self._answered)
+    return Question(send)
 
 
-async def apply_late_retry(deps: Deps, sent: Sent, asked: _Asked, call: asyncio.Task[Outcome]) -> None:
+async def apply_late_retry(deps: Deps, sent: Sent, question: Question, call: asyncio.Task[Outcome]) -> None:
     """As after a provision, except that a retry which never reached the provider decides nothing."""
     outcome = await call
-    if asked.decides(outcome):
+    if question.decided(outcome) is not None:
         await apply_late(deps, sent, call)
         return
-    assert isinstance(outcome, NotSent | OutcomeUnknown)  # what decides nothing
     await _undecided(deps, sent, outcome, sent.exchange.trace.take())
 
 
-async def _still_unknown(deps: Deps, sent: Sent, outcome: NotSent | OutcomeUnknown) -> Reply:
+async def _still_unknown(deps: Deps, sent: Sent, outcome: Outcome) -> Reply:
     error = unknown(outcome) if isinstance(outcome, OutcomeUnknown) else STILL_UNKNOWN
     reply = sent.exchange.renderer.refusal(RecordedRefusal(error.refusal, error.detail))
     await _undecided(deps, sent, outcome, sent.exchange.legs(reply))
     return reply
 
 
-async def _undecided(deps: Deps, sent: Sent, outcome: NotSent | OutcomeUnknown, legs: list[Leg]) -> None:
+async def _undecided(deps: Deps, sent: Sent, outcome: Outcome, legs: list[Leg]) -> None:
     """Give back the right to ask: what came of the question says nothing about the first message."""
-    unknown = outcome if isinstance(outcome, OutcomeUnknown) else OutcomeUnknown(alert=outcome.alert)
+    unknown = outcome if isinstance(outcome, OutcomeUnknown) else OutcomeUnknown(alert=alert_of(outcome))
     await apply(deps, sent, unknown, legs)
 
 
@@ -226,6 +223,7 @@ def _describe(request: Provision, record: Record, exchange: Exchange, deps: Deps
             kind=record.kind,
             receiver_id=brand.receiver.id,
         ),
+        originator=exchange.originator,
         exchange=exchange,
         provider_id=record.provider_id or "",
         receiver=request.receiver or brand.receiver,

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, assert_never
 import structlog
 
 from voucherswitch.journal.batcher import JournalError
-from voucherswitch.journal.records import Closing
+from voucherswitch.journal.records import NO_CHANGE, Closing
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import Approved, Declined, NotSent, Outcome, OutcomeUnknown
 from voucherswitch.message.refusals import RecordedRefusal, Refused
@@ -24,10 +24,10 @@ from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.connector import Call, Connector
 from voucherswitch.providers.gate import Shut, Ticket
 from voucherswitch.providers.pool import Place
-from voucherswitch.switch.approvals import approval
+from voucherswitch.switch.approvals import approval, undone
 from voucherswitch.switch.deadlines import Deadlines
 from voucherswitch.switch.deps import Deps
-from voucherswitch.switch.exchange import Exchange, Reply, Sent
+from voucherswitch.switch.exchange import Asked, Exchange, Reply, Sent
 from voucherswitch.switch.lifecycle import Message, states_moved_by
 from voucherswitch.switch.telling import NOT_DURABLE, declined, make_answer, not_sent, reply_from_record, unknown
 from voucherswitch.switch.unwritten import Kept
@@ -146,7 +146,24 @@ async def _approve(deps: Deps, sent: Sent, outcome: Approved) -> Reply:
     closing.answered_status = reply.status
     if await close(deps, closing, sent.exchange, reply):
         return reply
+    await _undo_if_declined(deps, sent, closing)
     return await overtaken(deps, sent)
+
+
+async def _undo_if_declined(deps: Deps, asked: Asked, closing: Closing) -> None:
+    """An approval of what was declined meanwhile undoes itself: its originator has given the money back.
+
+    It can come only from a process that was frozen or cut off for so long that it was taken for dead, so that its
+    provider was asked and knew of no such request yet.
+    """
+    record = await deps.journal.read(asked.entry.request_id)
+    if record is None or record.generation != asked.entry.generation or record.state is not State.DECLINED:
+        return
+    log.error("approved after it was declined: reversed", request_id=str(record.request_id), provider=asked.provider_id)
+    closing.from_states = mask((State.DECLINED,))
+    closing = undone(deps, closing, asked.provider_id)
+    closing.voucher = NO_CHANGE  # the decline let go of it
+    await deps.journal.close(closing, [])
 
 
 async def _decline(deps: Deps, sent: Sent, error: RecordedRefusal, alert: str | None) -> Reply:
@@ -191,7 +208,7 @@ async def lose(
     return await overtaken(deps, sent)
 
 
-def refs_of(outcome: NotSent | OutcomeUnknown) -> dict[str, str] | None:
+def refs_of(outcome: Outcome) -> dict[str, str] | None:
     """What was sent and must be known to find an unknown request again; None: nothing."""
     return outcome.refs or None if isinstance(outcome, OutcomeUnknown) else None
 
@@ -231,44 +248,46 @@ async def apply_late(deps: Deps, sent: Sent, call: asyncio.Task[Outcome]) -> Non
     await apply(deps, sent, await call, sent.exchange.trace.take())
 
 
-async def apply(deps: Deps, sent: Sent, outcome: Outcome, legs: list[Leg]) -> None:
+async def apply(deps: Deps, asked: Asked, outcome: Outcome, legs: list[Leg]) -> None:
     """Apply an outcome that its originator did not hear; what the journal does not take now is kept."""
     try:
-        await _apply(deps, sent, outcome, legs)
+        await _apply(deps, asked, outcome, legs)
     except JournalError as error:
-        keep(deps, sent, outcome, legs, error)
+        keep(deps, asked, outcome, legs, error)
 
 
-def keep(deps: Deps, sent: Sent, outcome: Outcome, legs: list[Leg], error: JournalError) -> None:
+def keep(deps: Deps, asked: Asked, outcome: Outcome, legs: list[Leg], error: JournalError) -> None:
     """Keep what could not be written until the database is back."""
-    deps.unwritten.keep(Kept(partial(_apply, deps, sent, outcome, legs), _facts(sent, outcome)), str(error))
+    deps.unwritten.keep(Kept(partial(_apply, deps, asked, outcome, legs), _facts(asked, outcome)), str(error))
 
 
-async def _apply(deps: Deps, sent: Sent, outcome: Outcome, legs: list[Leg]) -> None:
+async def _apply(deps: Deps, asked: Asked, outcome: Outcome, legs: list[Leg]) -> None:
     match outcome:
         case Approved():
-            answer = make_answer(sent, outcome)
-            await deps.journal.close(approval(deps, sent, outcome, answer, from_states=OPEN, late=True), legs)
+            answer = make_answer(asked, outcome)
+            approved = approval(deps, asked, outcome, answer, from_states=OPEN, late=True)
+            if not await deps.journal.close(approved, legs):
+                await _undo_if_declined(deps, asked, approved)
         case Declined() | NotSent():
-            error = declined(sent, outcome) if isinstance(outcome, Declined) else not_sent(outcome)
-            voucher = change_on_reversal(sent.entry.kind, State.UNKNOWN)
-            closing = Closing(entry=sent.entry, from_states=OPEN, to=State.DECLINED, error=error, voucher=voucher)
+            error = declined(asked, outcome) if isinstance(outcome, Declined) else not_sent(outcome)
+            voucher = change_on_reversal(asked.entry.kind, State.UNKNOWN)
+            closing = Closing(entry=asked.entry, from_states=OPEN, to=State.DECLINED, error=error, voucher=voucher)
             await deps.journal.close(closing, legs)
         case OutcomeUnknown():
-            await deps.journal.end_call(sent.entry, outcome.alert, legs, refs_of(outcome))
+            await deps.journal.end_call(asked.entry, outcome.alert, legs, refs_of(outcome))
         case _:
             assert_never(outcome)
 
 
-def _facts(sent: Sent, outcome: Outcome) -> dict[str, Any]:
+def _facts(asked: Asked, outcome: Outcome) -> dict[str, Any]:
     """What an operator needs to settle an outcome without the journal; nothing that could be spent."""
     facts = {
-        "request_id": str(sent.entry.request_id),
-        "generation": sent.entry.generation,
-        "kind": sent.entry.kind.name,
-        "originator": sent.exchange.originator.id,
-        "provider": sent.provider_id,
-        "amount_cents": sent.amount_cents,
+        "request_id": str(asked.entry.request_id),
+        "generation": asked.entry.generation,
+        "kind": asked.entry.kind.name,
+        "originator": asked.originator.id,
+        "provider": asked.provider_id,
+        "amount_cents": asked.amount_cents,
         "outcome": type(outcome).__name__,
     }
     if isinstance(outcome, Approved):

@@ -13,7 +13,7 @@ from voucherswitch.message.refusals import Detail, RecordedRefusal, Refusal, Ref
 from voucherswitch.message.states import Kind, State
 from voucherswitch.providers.contract.families import printable
 from voucherswitch.switch.deps import Deps
-from voucherswitch.switch.exchange import Exchange, Reply, Sent
+from voucherswitch.switch.exchange import Asked, Exchange, Reply
 
 NOT_DURABLE = Refusal(
     rule="§5.1",
@@ -77,7 +77,7 @@ def recorded_answer(deps: Deps, record: Record) -> Answer:
     return unpack(deps.journal.open_answer(record.request_id, record.generation, record.sealed_answer))
 
 
-def make_answer(sent: Sent, outcome: Approved) -> Answer:
+def make_answer(sent: Asked, outcome: Approved) -> Answer:
     """What the journal keeps of an approval and what its response is made from."""
     reference = f"VSW-{sent.entry.reference:012d}"
     return Answer(
@@ -101,9 +101,9 @@ def _printable(voucher: Voucher) -> Voucher:
     return replace(voucher, instructions=tuple(printable(line) for line in voucher.instructions))
 
 
-def declined(sent: Sent, outcome: Declined) -> RecordedRefusal:
+def declined(sent: Asked, outcome: Declined) -> RecordedRefusal:
     """X6: the provider's final no; for a provision with the status its originator expects."""
-    status = sent.exchange.originator.provision_decline_status if sent.entry.kind is Kind.PROVISION else 400
+    status = sent.originator.provision_decline_status if sent.entry.kind is Kind.PROVISION else 400
     refusal = Refusal(
         rule="X6", status=status, error_type=outcome.error_type, message="Declined by provider.", explanation=None
     )

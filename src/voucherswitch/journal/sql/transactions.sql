@@ -3,9 +3,10 @@
 -- A key that does not come back is taken: read the record and answer by its state.
 INSERT INTO transaction (request_id, kind, state, originator_id, single, receiver_id, product_id, provider_id,
                          provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, request,
-                         opening, call_until, worker_id)
+                         opening, call_until, resolve_at, worker_id)
 SELECT request_id, 1, 1, originator_id, single, receiver_id, product_id, provider_id,
        provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, request, opening,
+       clock_timestamp() + call_ms * interval '1 millisecond',
        clock_timestamp() + call_ms * interval '1 millisecond', worker_id
   FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::text[],
               $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bytea[],
@@ -44,9 +45,11 @@ WITH d AS (
 )
 INSERT INTO transaction (request_id, generation, kind, state, originator_id, single, receiver_id, provider_id,
                          provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency,
-                         fingerprint, request, opening, call_until, redemption_id, redemption_generation, worker_id)
+                         fingerprint, request, opening, call_until, resolve_at, redemption_id,
+                         redemption_generation, worker_id)
 SELECT request_id, generation, kind, 1, originator_id, single, receiver_id, provider_id,
        provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, fingerprint, request, opening,
+       clock_timestamp() + call_ms * interval '1 millisecond',
        clock_timestamp() + call_ms * interval '1 millisecond', redemption_id, redemption_generation, worker_id
   FROM d JOIN claimed USING (request_id)
 RETURNING request_id, reference;
@@ -92,8 +95,10 @@ WITH d AS (
            confirmation_id = CASE WHEN d.to_state = 5 THEN d.advice_id ELSE t.confirmation_id END,
            reversal_id = CASE WHEN d.to_state = 6 THEN d.advice_id ELSE t.reversal_id END,
            call_until = CASE WHEN d.call_ended AND t.worker_id = d.worker_id THEN NULL ELSE t.call_until END,
-           call_ended_at = CASE WHEN d.call_ended AND t.worker_id = d.worker_id THEN clock_timestamp()
-                                ELSE t.call_ended_at END,
+           call_ended_at = CASE WHEN d.call_ended AND t.worker_id = d.worker_id
+                                THEN coalesce(t.call_ended_at, clock_timestamp()) ELSE t.call_ended_at END,
+           resolve_at = CASE WHEN d.to_state = 4 AND d.call_ended THEN clock_timestamp() + interval '1 second'
+                             ELSE t.resolve_at END,
            changed_at = clock_timestamp()
       FROM d
      WHERE t.request_id = d.request_id AND t.generation = d.generation AND (d.from_states >> t.state) & 1 = 1
@@ -101,7 +106,8 @@ WITH d AS (
 ), overtaken AS (
     UPDATE transaction AS t
        SET call_until = CASE WHEN t.worker_id = d.worker_id THEN NULL ELSE t.call_until END,
-           call_ended_at = CASE WHEN t.worker_id = d.worker_id THEN clock_timestamp() ELSE t.call_ended_at END,
+           call_ended_at = CASE WHEN t.worker_id = d.worker_id THEN coalesce(t.call_ended_at, clock_timestamp())
+                                ELSE t.call_ended_at END,
            approved_cents = coalesce(d.approved_cents, t.approved_cents),
            fingerprint = coalesce(d.fingerprint, t.fingerprint),
            voucher_serial = coalesce(d.voucher_serial, t.voucher_serial),
@@ -112,13 +118,20 @@ WITH d AS (
      WHERE d.call_ended
        AND t.request_id = d.request_id AND t.generation = d.generation
        AND t.state = 6 AND t.has_request AND (d.from_states >> t.state) & 1 = 0
-    RETURNING t.request_id, t.generation, t.worker_id = d.worker_id AS ended
+    RETURNING t.request_id, t.generation, t.worker_id = d.worker_id AS ended, d.answer IS NOT NULL AS approved
 ), released AS (
     UPDATE advice AS a
        SET not_before = NULL, next_attempt_at = clock_timestamp()
       FROM overtaken AS o
      WHERE o.ended AND a.request_id = o.request_id AND a.generation = o.generation
        AND a.state = 1 AND a.not_before IS NOT NULL
+), repeated AS (
+    UPDATE advice AS a
+       SET state = 1, next_attempt_at = clock_timestamp(), finished_at = NULL,
+           last_error = 'the provider approved what it undoes after it'
+      FROM overtaken AS o
+     WHERE o.approved AND a.request_id = o.request_id AND a.generation = o.generation
+       AND a.state = 2 AND a.kind = 2
 ), bound AS (
     INSERT INTO voucher AS v (fingerprint, receiver_id, state, provision_id)
     SELECT c.fingerprint, c.receiver_id, 1, c.request_id
@@ -172,13 +185,16 @@ SELECT request_id FROM closed;
 
 -- claim_calls --
 -- Take the right to ask the provider again about a request whose outcome is unknown, until the call's own deadline.
+-- A question alone cannot create anything: what "not found" proves still counts from the last call that could.
 -- A key that does not come back is being asked about by somebody else, or is decided. Past its deadline a call is over
 -- only if its worker said so, or is dead: a worker that lives may still have its answer to write.
 UPDATE transaction AS t
-   SET call_until = clock_timestamp() + d.call_ms * interval '1 millisecond', call_ended_at = NULL,
+   SET call_until = clock_timestamp() + d.call_ms * interval '1 millisecond',
+       call_ended_at = CASE WHEN d.asks_only THEN coalesce(t.call_ended_at, t.call_until, t.opened_at) END,
+       resolve_at = clock_timestamp() + d.call_ms * interval '1 millisecond',
        worker_id = d.worker_id, changed_at = clock_timestamp()
-  FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::bigint[])
-       AS d (request_id, generation, call_ms, worker_id)
+  FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::bigint[], $5::boolean[])
+       AS d (request_id, generation, call_ms, worker_id, asks_only)
  WHERE t.request_id = d.request_id AND t.generation = d.generation AND t.state IN (1, 4)
    AND (t.call_until IS NULL OR (t.call_until <= clock_timestamp() AND NOT worker_lives(t.worker_id)))
 RETURNING t.request_id;
@@ -188,10 +204,13 @@ RETURNING t.request_id;
 -- asked about by another worker, which took this one for dead.
 WITH ended AS (
     UPDATE transaction AS t
-       SET call_until = NULL, call_ended_at = clock_timestamp(), alert = coalesce(d.alert, t.alert),
-           refs = coalesce(d.refs, t.refs)
-      FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::jsonb[], $5::bigint[])
-           AS d (request_id, generation, alert, refs, worker_id)
+       SET call_until = NULL, call_ended_at = coalesce(t.call_ended_at, clock_timestamp()), alert = coalesce(d.alert, t.alert),
+           refs = coalesce(d.refs, t.refs),
+           resolve_at = clock_timestamp() + d.resolve_in_ms * interval '1 millisecond',
+           resolve_attempts = t.resolve_attempts + d.asked
+      FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::jsonb[], $5::bigint[], $6::bigint[],
+                  $7::integer[])
+           AS d (request_id, generation, alert, refs, worker_id, resolve_in_ms, asked)
      WHERE t.request_id = d.request_id AND t.generation = d.generation AND t.worker_id = d.worker_id
     RETURNING t.request_id, t.generation, t.state
 ), released AS (
@@ -204,9 +223,9 @@ WITH ended AS (
     INSERT INTO leg (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
                      outcome, status, request, response, error)
     SELECT *
-      FROM unnest($6::uuid[], $7::smallint[], $8::uuid[], $9::smallint[], $10::text[], $11::text[],
-                  $12::timestamptz[], $13::integer[], $14::smallint[], $15::smallint[], $16::text[], $17::text[],
-                  $18::text[])
+      FROM unnest($8::uuid[], $9::smallint[], $10::uuid[], $11::smallint[], $12::text[], $13::text[],
+                  $14::timestamptz[], $15::integer[], $16::smallint[], $17::smallint[], $18::text[], $19::text[],
+                  $20::text[])
 )
 SELECT request_id FROM ended;
 

@@ -76,7 +76,10 @@ class BetwayConnector(BaseConnector):
         path = f"/orders?externalId={_escaped(order.request_id)}"
         answer = await self._send(self._bounded(call), "status", "GET", path)
         if isinstance(answer, HttpAnswer):
-            return translate.from_status(answer, order, self._rules)
+            outcome = translate.from_status(answer, order, self._rules)
+            if outcome is translate.STILL_PENDING:
+                return replace(translate.STILL_PENDING, cancel_after_s=self._settings.cancel_pending_after_s)
+            return outcome
         return in_doubt(failed(answer))
 
     async def confirm(self, order: AdviceOrder, call: Call) -> AdviceResult:

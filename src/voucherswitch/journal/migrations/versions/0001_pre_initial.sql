@@ -39,6 +39,8 @@ CREATE TABLE transaction (
     call_until            timestamptz,                 -- a provider call may be running until then; NULL: none is
     worker_id             bigint,                      -- whose call it is, or was: that worker ends it while it lives
     call_ended_at         timestamptz,                 -- the last call was over then; NULL: it runs, or its worker died
+    resolve_at            timestamptz NOT NULL DEFAULT clock_timestamp(), -- while open: the resolver looks at it then
+    resolve_attempts      integer NOT NULL DEFAULT 0,  -- how often the resolver has asked its provider
     changed_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
     archived_in           bigint,                      -- archive_file.batch: the rest of the row is there, not here
     PRIMARY KEY (request_id, generation),
@@ -48,7 +50,8 @@ CREATE TABLE transaction (
 ) WITH (fillfactor = 80);
 CREATE INDEX transaction_fingerprint ON transaction (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX transaction_serial ON transaction (voucher_serial) WHERE voucher_serial IS NOT NULL;
-CREATE INDEX transaction_open ON transaction (opened_at) WHERE state IN (1, 4);
+CREATE INDEX transaction_open ON transaction (provider_id, resolve_at) WHERE state IN (1, 4);
+CREATE INDEX transaction_lapsing ON transaction ((refs ->> 'reservedUntil')) WHERE state = 2 AND refs ? 'reservedUntil';
 CREATE INDEX transaction_opened ON transaction (opened_at, request_id, generation); -- operators page through time
 CREATE UNIQUE INDEX transaction_reference ON transaction (reference);
 CREATE INDEX transaction_tombstone ON transaction (reversal_id) WHERE NOT has_request;
