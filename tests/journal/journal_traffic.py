@@ -19,8 +19,9 @@ from voucherswitch.journal.records import (
     VoucherChange,
     move_voucher,
 )
+from voucherswitch.message.answers import Answer, pack
 from voucherswitch.message.codes import ErrorType
-from voucherswitch.message.parties import Store
+from voucherswitch.message.parties import Institution, Store, Voucher
 from voucherswitch.message.refusals import Detail, RecordedRefusal, Refusal
 from voucherswitch.message.states import AdviceKind, AdviceState, Kind, State, VoucherState, mask
 
@@ -34,6 +35,15 @@ USED: Final = mask((VoucherState.CONFIRMED_REDEEMED,))
 CENTS: Final = 10_000
 _NO: Final = RecordedRefusal(Refusal("V1", 400, ErrorType.ROUTING_ERROR, "No."), Detail())
 _V = VoucherState
+
+
+def _answer(code: str) -> bytes:
+    brand = Institution(RECEIVER, RECEIVER)
+    answer = Answer(
+        receiver=brand, settlement=brand, switch_ref="VSW-1", provider_ref="P-1", approved_cents=CENTS, currency="710",
+        voucher=Voucher(code),
+    )  # fmt: skip
+    return pack(answer)
 
 
 class Requests(Struct):
@@ -126,8 +136,8 @@ class Traffic:
     async def approve(self, entry: Entry, code: str, voucher: VoucherChange = NO_CHANGE) -> None:
         """The provider said yes."""
         closing = Closing(
-            entry=entry, from_states=OPEN, to=State.APPROVED, approved_cents=CENTS, voucher_code=code, answer=b"{}",
-            answered_status=200, voucher=voucher,
+            entry=entry, from_states=OPEN, to=State.APPROVED, approved_cents=CENTS, voucher_code=code,
+            answer=_answer(code), answered_status=200, voucher=voucher,
         )  # fmt: skip
         assert await self._journal.close(closing, [])
 

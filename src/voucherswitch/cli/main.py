@@ -27,6 +27,7 @@ from voucherswitch.cli import (
     saf,
     sandbox,
     till,
+    verify,
 )
 from voucherswitch.cli.errors import FAILED, CommandError, line_for, say, unexpected_line
 from voucherswitch.cli.torture import command as torture
@@ -116,6 +117,7 @@ sandbox.register(app)
 processes.register(app)
 till.register(app)
 explain.register(app)
+verify.register(app)
 torture.register(app)
 for group in (originator, product, route, receiver, provider, saf, db, archive):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])

@@ -361,14 +361,14 @@ class Journal:
         """Open the request as it came, without PINs."""
         if record.sealed_request is None:
             raise ValueError(f"transaction {record.request_id} has no request")
-        return self.vault.open(record.sealed_request, _context(record.request_id, record.generation, REQUEST))
+        return self.vault.open(record.sealed_request, sealed_context(record.request_id, record.generation, REQUEST))
 
     def open_answer(self, request_id: UUID, generation: int, sealed: bytes) -> bytes:
         """Open what `Closing.answer` sealed."""
-        return self.vault.open(sealed, _context(request_id, generation, ANSWER))
+        return self.vault.open(sealed, sealed_context(request_id, generation, ANSWER))
 
     def _seal(self, request_id: UUID, generation: int, column: bytes, plaintext: bytes) -> bytes:
-        return self.vault.seal(plaintext, _context(request_id, generation, column))
+        return self.vault.seal(plaintext, sealed_context(request_id, generation, column))
 
 
 @contextmanager
@@ -380,7 +380,8 @@ def _trace_only(request_id: UUID) -> Iterator[None]:
         log.error("trace not written", request_id=str(request_id), reason=str(error))
 
 
-def _context(request_id: UUID, generation: int, column: bytes) -> bytes:
+def sealed_context(request_id: UUID, generation: int, column: bytes) -> bytes:
+    """What binds a sealed value to its row and column: copied elsewhere it does not open."""
     return request_id.bytes + generation.to_bytes(2, "big") + column
 
 
