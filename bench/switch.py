@@ -38,6 +38,7 @@ class Switch:
         console_port: int,
         simulator_port_base: int,
         workers: int,
+        database_url: str | None = None,
     ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.sandbox = Sandbox(f"http://127.0.0.1:{simulator_port_base + SIMULATOR_PORT}/sandbox/v1")
@@ -60,6 +61,9 @@ class Switch:
         )
         self._child: Child | None = None
         self._database: Database | None = None
+        if database_url is not None:
+            self._env["DATABASE_URL"] = database_url
+            self._database = Database(database_url)
 
     def start(self) -> None:
         """Start `voucherswitch up` in an empty directory and wait until it answers."""
