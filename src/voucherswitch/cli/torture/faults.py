@@ -7,10 +7,12 @@ proxy, a request at the simulator, a process, the database.
 import asyncio
 import os
 import signal
+import time
 from contextlib import suppress
 from typing import Final
 
 import asyncpg
+import msgspec
 
 from voucherswitch.cli.torture.plan import Fault
 from voucherswitch.cli.torture.stack import Stack
@@ -22,10 +24,11 @@ _POLL_S: Final = 0.05
 
 
 class Injector:
-    """Does faults, one at a time, and counts them by kind."""
+    """Does faults, one at a time, counts them by kind, and writes down in `faults.jsonl` when each began and ended."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._log = stack.folder / "faults.jsonl"
         self.injected: Final[dict[str, int]] = {}
         self.met: Final[dict[str, int]] = {}
         self.now = ""  # what is going on, for the display
@@ -33,10 +36,13 @@ class Injector:
     async def inject(self, fault: Fault) -> None:
         """Do one fault from beginning to end."""
         self.now = str(fault)
+        began = time.time()
         try:
-            hits = await getattr(self, f"_{fault.action}")(fault)
+            hits = int(await getattr(self, f"_{fault.action}")(fault))
         finally:
             self.now = ""
+        with self._log.open("ab") as log:
+            log.write(msgspec.json.encode({"began": began, "ended": time.time(), "hits": hits, "fault": fault}) + b"\n")
         self.injected[fault.kind] = self.injected.get(fault.kind, 0) + 1
         if hits:
             self.met[fault.kind] = self.met.get(fault.kind, 0) + 1

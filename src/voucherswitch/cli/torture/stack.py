@@ -6,6 +6,7 @@ leases end within seconds. All of it lives in a directory of its own.
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ DATABASE_OF: Final = {"switch": "database-of-switches", "worker": "database-of-w
 
 LANE_LEASE_S: Final = 4
 _READY_S: Final = 60.0
+_POLL_S: Final = 0.05
 _SIMULATOR_PORTS: Final = frozenset(range(1, 19))  # above their base; the last is that of a provider with two protocols
 # Waits that suit a run of minutes. Everything else is as shipped.
 _SETTINGS: Final = {
@@ -124,6 +126,23 @@ class Stack:
             self.controls[name] = SimulatorControl(f"http://{HOST}:{port + CONTROL_PORT_ABOVE}")
         await until_listening(self.processes[SIMULATORS], HOST, list(simulators.values())[-1], _READY_S)
         await until_listening(self.processes[SWITCHES[0]], HOST, self.settings.interface_port, _READY_S)
+        await self._until_lanes_are_held()
+
+    async def _until_lanes_are_held(self) -> None:
+        """Wait until a worker delivers: a run without one would only show that nothing is delivered.
+
+        Raises:
+            RuntimeError: it ended, or held no lane in time.
+        """
+        worker, deadline = self.processes[WORKERS[0]], time.monotonic() + _READY_S
+        connection = await self.connect()
+        try:
+            while not await connection.fetchval("SELECT EXISTS (SELECT FROM lane WHERE expires_at > now())"):
+                if not worker.running or time.monotonic() > deadline:
+                    raise RuntimeError(f"{worker.name} delivers nothing: {worker.last_line()}")
+                await asyncio.sleep(_POLL_S)
+        finally:
+            await connection.close()
 
     def _add(self, name: str, *command: str, database: str | None = None) -> None:
         env = {f"VOUCHERSWITCH_{key}": value for key, value in _SETTINGS.items()}
