@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeAlias
 
+import msgspec
 import structlog
 
 from voucherswitch.config.limits import ARCHIVE_CHECK_S, ARCHIVE_LOOK_AT_MAX, LATE_ANSWERS_S, PARTITION_CHECK_S
@@ -170,7 +171,7 @@ async def keep_archive(parts: Parts, stopping: asyncio.Event) -> None:
             except ArchiveError as error:
                 log.error("not archived; everything is still in the journal", reason=str(error))
                 return
-        log.info("archived", requests=totals.transactions, advices=totals.advices, looked_at=totals.looked_at)
+        log.info("archived", **msgspec.structs.asdict(totals))
 
     await every(ARCHIVE_CHECK_S, archive, stopping)
 

@@ -16,7 +16,6 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
-import structlog
 from asyncpg.pool import PoolConnectionProxy
 from msgspec import Struct
 
@@ -24,8 +23,6 @@ from voucherswitch.config.limits import ARCHIVE_BATCH_ROWS, ARCHIVE_STATEMENT_S,
 from voucherswitch.journal.archive import files
 from voucherswitch.journal.archive.files import CENTS, ArchiveError, Column, Content
 from voucherswitch.journal.statements import SQL
-
-log = structlog.get_logger(__name__)
 
 Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 
@@ -60,7 +57,10 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 
 class Totals(Struct):
-    """What a run has done so far. `looked_at` counts requests, archived or not; `again`: batches that met a change."""
+    """What a run has done so far. `looked_at` counts requests, archived or not.
+
+    `again`: batches that met a change and were chosen anew; `left`: those that met one each time, for the next round.
+    """
 
     looked_at: int = 0
     transactions: int = 0
@@ -68,6 +68,7 @@ class Totals(Struct):
     vouchers: int = 0
     files: int = 0
     again: int = 0
+    left: int = 0
 
 
 class ArchiveBusyError(Exception):
@@ -173,9 +174,7 @@ class Archiver:
             except _ChangedError:
                 self.totals.again += 1
         else:
-            log.warning(
-                "batch not archived: its rows keep changing; the next round takes them", opened_at=str(until[0])
-            )
+            self.totals.left += 1
         await self._connection.execute(
             "UPDATE archive_sweep SET opened_at = $1, request_id = $2, generation = $3", *until
         )
@@ -195,7 +194,6 @@ class Archiver:
         for one in copied:
             setattr(self.totals, f"{one.holds}s", getattr(self.totals, f"{one.holds}s") + one.content.rows)
         self.totals.files += len(copied)
-        log.info("batch archived", batch=batch, rows={one.holds: one.content.rows for one in copied})
 
     async def _copy(self, position: Key, until: Key) -> tuple[int, list[_Copied]]:
         """Choose the batch and make it durable as files, as of one moment."""
