@@ -143,6 +143,11 @@ class Sandbox:
         return f"http://127.0.0.1:{self.env['VOUCHERSWITCH_INTERFACE_PORT']}"
 
     @property
+    def console_url(self) -> str:
+        """Where the console is."""
+        return f"http://127.0.0.1:{self.env['VOUCHERSWITCH_CONSOLE_PORT']}"
+
+    @property
     def shown(self) -> str:
         """What it has printed."""
         return self.log.read_text(encoding="utf-8") if self.log.exists() else ""

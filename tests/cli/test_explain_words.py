@@ -30,7 +30,7 @@ def a_record(**changes: Any) -> RecordReport:
         "amount_cents": 2_900, "currency": "710", "approved_cents": None, "balance_cents": None,
         "voucher_serial": None, "provider_ref": None, "error": None, "alert": None, "answered_status": None,
         "redemption_id": None, "confirmation_id": None, "reversal_id": None, "opened_at": NOON, "changed_at": NOON,
-        "call_until": None, "call_running": False, "voucher_state": None,
+        "call_until": None, "call_running": False, "voucher_state": None, "archived_in": None,
     }  # fmt: skip
     return RecordReport(**(values | changes))
 
@@ -41,7 +41,7 @@ def an_advice(**changes: Any) -> AdviceReport:
         "request_kind": Kind.PROVISION, "state": AdviceState.QUEUED, "by_switch": False, "originator_id": "22222222",
         "provider_id": "sandbox", "lane": 3, "reason": None, "amount_cents": None, "attempts": 0,
         "next_attempt_at": NOON, "not_before": None, "last_error": None, "created_at": NOON, "finished_at": None,
-        "held_by_call": False, "being_sent": False, "paused": False,
+        "held_by_call": False, "being_sent": False, "paused": False, "shut": None,
     }  # fmt: skip
     return AdviceReport(**(values | changes))
 
@@ -190,3 +190,8 @@ def test_a_refusal_that_made_no_record_is_part_of_the_story() -> None:
 def test_a_movement_without_an_amount_asks_for_all() -> None:
     assert "all of it" in summary(a_record(kind=Kind.REDEMPTION, product_id=None, amount_cents=0))
     assert refusal_text(None) == "no reason on record"
+
+
+def test_an_advice_that_waits_for_its_provider_says_what_for() -> None:
+    told = advice_text(an_advice(shut="maintenance until 2026-03-15 23:30:00 UTC: their release"), NOON)
+    assert told.endswith("queued; held: maintenance until 2026-03-15 23:30:00 UTC: their release")

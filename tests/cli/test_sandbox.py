@@ -396,3 +396,54 @@ def test_a_second_start_keeps_what_people_made(sandbox: Sandbox) -> None:
 
 def _command(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
+
+
+def test_a_maintenance_window_is_in_force_shown_everywhere_and_ended(sandbox: Sandbox, switch: Switch) -> None:
+    until = datetime.now(UTC) + timedelta(hours=1)
+    end = until.isoformat(timespec="seconds")
+    sandbox.ok("provider", "maintenance", "add", "sandbox", "--until", end, "--reason", "their release")
+    [window] = sandbox.ok("provider", "maintenance", "list", "--json").json
+    why = f"maintenance until {until:%Y-%m-%d %H:%M:%S} UTC: their release"
+
+    def refused() -> bool:
+        answer = sold(switch, "MOBIANY")
+        return answer.status == 503 and answer.retry_after_s == 60
+
+    eventually(refused, "a sale that is refused")
+    assert why in sandbox.ok("provider", "list").out
+    assert why in sandbox.ok("provider", "show", "sandbox").out
+    assert why in sandbox.ok("saf", "list", "--json").out
+    preview = sandbox.run("route", "preview", "--product", "MOBIANY", "--amount", "100", "--json")
+    assert preview.code == 1
+    assert [route["reason"] for route in preview.json["routes"]] == [why]
+    with urllib.request.urlopen(f"{sandbox.console_url}/health", timeout=10) as answer:
+        assert json.load(answer)["providers_not_asked"] == {"sandbox": why}
+    with urllib.request.urlopen(sandbox.console_url, timeout=10) as page:
+        assert why in page.read().decode()
+
+    assert "is asked again" in sandbox.ok("provider", "maintenance", "end", str(window["id"])).out
+    assert sandbox.run("provider", "maintenance", "end", str(window["id"])).code == 3
+    eventually(lambda: sold(switch, "MOBIANY").status == 201, "a sale")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--until", "2026-03-15T22:00"), "has no zone"),
+        (("--until", "tomorrow"), "is not a time"),
+        (("--until", "2020-03-15T22:00Z"), "ends after it starts"),
+        (("--until", "2020-03-15T22:00Z", "--from", "2020-03-15T21:00Z"), "over already"),
+        (("--until", "2090-03-15T22:00Z"), "31 days at most"),
+        (("--until", "2090-03-15T22:00Z", "--from", "2090-03-15T21:00Z"), "check the year"),
+    ],
+)
+def test_a_window_that_makes_no_sense_is_refused(sandbox: Sandbox, options: tuple[str, ...], said: str) -> None:
+    done = sandbox.run("provider", "maintenance", "add", "sandbox", *options, "--reason", "x")
+    assert done.code != 0
+    assert said in done.err
+
+
+def test_closing_a_breaker_that_is_not_open_says_so(sandbox: Sandbox) -> None:
+    done = sandbox.run("provider", "close-breaker", "sandbox")
+    assert (done.code, "no circuit breaker of sandbox is open" in done.line) == (3, True)
+    assert sandbox.ok("provider", "show", "sandbox", "--json").json["breaker"] == "closed"

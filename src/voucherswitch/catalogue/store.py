@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -19,6 +20,14 @@ from voucherswitch.catalogue.snapshot import (
     Restoration,
     Route,
     VoucherProvider,
+)
+from voucherswitch.config.limits import (
+    MAINTENANCE_AHEAD_DAYS_MAX,
+    MAINTENANCE_DAYS_MAX,
+    MAINTENANCE_KEPT_DAYS,
+    MAINTENANCE_LISTED_MAX,
+    MAINTENANCE_REASON_CHARS_MAX,
+    MAINTENANCE_WINDOWS_MAX,
 )
 from voucherswitch.journal.statements import SQL
 from voucherswitch.message.parties import Institution
@@ -236,3 +245,51 @@ async def pause_saf(connection: Connection, provider_id: str, paused: bool) -> N
     """
     if await connection.fetchval(SQL["pause_saf"], provider_id, paused) is None:
         raise CatalogueError(f"provider {provider_id} does not exist; see: provider list")
+
+
+async def add_maintenance(
+    connection: Connection, provider_id: str, starts_at: datetime, ends_at: datetime, reason: str
+) -> int:
+    """Add a maintenance window; returns its number. Times have a zone.
+
+    Raises:
+        CatalogueError: there is no such provider, the window makes no sense, or too many lie ahead.
+    """
+    now = await connection.fetchval("SELECT clock_timestamp()")
+    if ends_at <= starts_at:
+        raise CatalogueError("a maintenance window ends after it starts")
+    if ends_at <= now:
+        raise CatalogueError("the maintenance window would be over already")
+    if ends_at - starts_at > timedelta(days=MAINTENANCE_DAYS_MAX):
+        raise CatalogueError(
+            f"a maintenance window is {MAINTENANCE_DAYS_MAX} days at most; a provider that is gone is disabled: "
+            f"provider set {provider_id} --disabled"
+        )
+    if starts_at - now > timedelta(days=MAINTENANCE_AHEAD_DAYS_MAX):
+        raise CatalogueError(f"a maintenance window starts within {MAINTENANCE_AHEAD_DAYS_MAX} days; check the year")
+    if not reason.strip() or len(reason) > MAINTENANCE_REASON_CHARS_MAX or not reason.isprintable():
+        raise CatalogueError(f"the reason is one line of 1 to {MAINTENANCE_REASON_CHARS_MAX} characters")
+    async with connection.transaction():
+        if await connection.fetchval(SQL["hold_provider"], provider_id) is None:
+            raise CatalogueError(f"provider {provider_id} does not exist; see: provider list")
+        window_id: int | None = await connection.fetchval(
+            SQL["add_maintenance"], provider_id, starts_at, ends_at, reason.strip(), MAINTENANCE_WINDOWS_MAX,
+            MAINTENANCE_KEPT_DAYS,
+        )  # fmt: skip
+    if window_id is None:
+        raise CatalogueError(
+            f"{MAINTENANCE_WINDOWS_MAX} windows of {provider_id} lie ahead already; end one: provider maintenance list"
+        )
+    return window_id
+
+
+async def end_maintenance(connection: Connection, window_id: int) -> tuple[str, bool] | None:
+    """End a window now: its provider, and whether it had begun. None: it is over, or never was."""
+    row = await connection.fetchrow(SQL["end_maintenance"], window_id)
+    return None if row is None else (row["provider_id"], row["had_begun"])
+
+
+async def list_maintenance(connection: Connection, provider_id: str | None) -> list[Maintenance]:
+    """The windows of one provider, or of all, by provider and time."""
+    rows = await connection.fetch(SQL["list_maintenance"], provider_id, MAINTENANCE_LISTED_MAX)
+    return [Maintenance(**row) for row in rows]

@@ -227,6 +227,8 @@ def _refused(refusal: RefusalReport) -> str:
 def _queued(advice: AdviceReport, now: datetime) -> str:
     if advice.paused:
         return f"queued; its delivery is paused (voucherswitch saf resume {advice.provider_id})"
+    if advice.shut and not advice.being_sent:
+        return f"queued; held: {advice.shut}"
     if advice.being_sent:
         return f"is being sent now, {_times(advice.attempts)} so far"
     if advice.held_by_call and advice.not_before is not None:

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voucherswitch.cli import provider_check, provider_new
+from voucherswitch.cli import provider_check, provider_new, provider_state
 from voucherswitch.cli.context import with_database
-from voucherswitch.cli.errors import CommandError, usage_error
-from voucherswitch.cli.output import JsonFlag, print_json, print_table
+from voucherswitch.cli.errors import NOT_FOUND, CommandError, usage_error
+from voucherswitch.cli.output import JsonFlag, print_json, print_table, when
 
 if TYPE_CHECKING:
     import asyncpg
 
-    from voucherswitch.catalogue.snapshot import Provider
+    from voucherswitch.catalogue.snapshot import Maintenance, Provider
     from voucherswitch.config.settings import Settings
 
 app = typer.Typer(help="Service providers: where requests are sent.", no_args_is_help=True, rich_markup_mode=None)
@@ -40,6 +40,35 @@ def show(as_json: JsonFlag = False) -> None:
         for row in rows
     ]  # fmt: skip
     print_table(("Provider", "Connector", "Settings", "Secrets", "Notes"), table, empty="No providers.")
+
+
+@app.command(name="show")
+def show_one(
+    provider_id: Annotated[str, typer.Argument(metavar="ID", help="Its id.", show_default=False)],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one provider: settings, whether it is asked now and why not, and its maintenance windows. Exit code 3: none.
+
+    \b
+    Example:
+      voucherswitch provider show sandbox
+    """
+    found = [row for row in with_database(_described) if row["provider_id"] == provider_id]
+    if not found:
+        raise CommandError(f"provider {provider_id} does not exist; see: voucherswitch provider list", NOT_FOUND)
+    [row] = found
+    if as_json:
+        print_json(row)
+        return
+    lines = [
+        ("Provider", row["provider_id"]),
+        ("Connector", row["connector"]),
+        ("State", "; ".join(row["notes"]) or "asked"),
+        *(("Window", _window(window)) for window in row["maintenance"]),
+        *((key, _shown(value)) for key, value in row["settings"].items()),
+        *((key, "(sealed)") for key in row["secrets"]),
+    ]
+    print_table(("What", "Value"), lines, empty="")
 
 
 @app.command(name="set")
@@ -133,9 +162,12 @@ async def _change(
 async def _described(connection: "asyncpg.Connection", settings: "Settings") -> list[dict[str, Any]]:
     from voucherswitch.catalogue import store
     from voucherswitch.process import open_vault
+    from voucherswitch.providers.breaker import NEVER_OPENED, read
+    from voucherswitch.providers.gate import breaker_text, shut_now
     from voucherswitch.providers.pool import ProviderPool
 
     catalogue = await store.load(connection)
+    breakers = await read(connection)
     vault = await open_vault(settings, connection)
     pool = ProviderPool(vault, in_flight_max=1)
     try:
@@ -146,16 +178,29 @@ async def _described(connection: "asyncpg.Connection", settings: "Settings") -> 
 
     def row(provider: "Provider") -> dict[str, Any]:
         fault = faults.get(provider.id)
+        breaker = breakers.get(provider.id, NEVER_OPENED)
+        shut = shut_now(provider, breaker)
+        if shut is not None:
+            state = [f"{shut.why}; worth a try in {shut.retry_after_s} s or more"]
+        elif breaker.opened_at is not None:
+            state = [f"{breaker_text(breaker)}; the next call tries"]
+        else:
+            state = []
         notes = [
             *([] if provider.enabled else ["disabled"]),
             *(["advices paused"] if provider.saf_paused else []),
             *([f"cannot be used: {fault}"] if fault else []),
+            *state,
         ]
         return {
             "provider_id": provider.id,
             "connector": provider.connector,
             "enabled": provider.enabled,
             "saf_paused": provider.saf_paused,
+            "breaker": "closed" if breaker.opened_at is None else "open" if shut is not None else "half_open",
+            "breaker_open_since": breaker.opened_at,
+            "breaker_reason": None if breaker.opened_at is None else breaker.reason,
+            "maintenance": list(provider.maintenance),
             "settings": dict(provider.settings),
             "secrets": sorted(store.open_secrets(vault, provider)) if fault is None else [],
             "notes": notes,
@@ -201,9 +246,14 @@ def _take(settings: dict[str, Any], key: str) -> bool:
     return settings.pop(last, None) is not None
 
 
+def _window(window: "Maintenance") -> str:
+    return f"{window.id}: {when(window.starts_at)} to {when(window.ends_at)}: {window.reason}"
+
+
 def _shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
 provider_check.register(app)
 provider_new.register(app)
+provider_state.register(app)

@@ -67,11 +67,20 @@ def show(
     rows = [
         (
             item.provider_id, item.queued, _age(item.oldest_at, now), item.held, item.failing, item.parked,
-            item.paused, item.newest_error,
+            item.paused, item.shut or item.newest_error,
         )
         for item in queues
     ]  # fmt: skip
-    columns = ("Provider", ">Queued", ">Oldest", ">Held", ">Failing", ">Parked", "Paused", "Last error")
+    columns = (
+        "Provider",
+        ">Queued",
+        ">Oldest",
+        ">Held",
+        ">Failing",
+        ">Parked",
+        "Paused",
+        "Why not told",
+    )
     print_table(columns, rows, empty="No providers.")
     if with_advices:
         _print_advices(advices, now)

@@ -214,3 +214,4 @@ MAINTENANCE_AHEAD_DAYS_MAX: Final = 366
 # Windows that are over are kept this long, so that a person can still see why nothing was sent.
 MAINTENANCE_KEPT_DAYS: Final = 90
 MAINTENANCE_REASON_CHARS_MAX: Final = 200
+MAINTENANCE_LISTED_MAX: Final = 1_000

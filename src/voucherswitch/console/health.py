@@ -57,6 +57,7 @@ async def health(request: Request) -> Response:
         "lanes_leased": None,
         "oldest_queued_advice_s": None,
         "provider_faults": None,
+        "providers_not_asked": None,
         "invariants_checked_s_ago": None,
         "invariants_broken": None,
     }
@@ -72,6 +73,7 @@ async def health(request: Request) -> Response:
                 lanes_leased=row["lanes_leased"],
                 oldest_queued_advice_s=row["oldest_queued_s"] and round(row["oldest_queued_s"], 3),
                 provider_faults=msgspec.json.decode(row["faults"]),
+                providers_not_asked=msgspec.json.decode(row["shut"]),
                 invariants_checked_s_ago=row["invariants_checked_s"] and round(row["invariants_checked_s"], 3),
                 invariants_broken=msgspec.json.decode(row["invariants_broken"]),
             )

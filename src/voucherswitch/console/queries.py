@@ -63,6 +63,7 @@ SELECT count(*) AS number, min(created_at) AS oldest_at,
 _PROVIDERS: Final = f"""
 SELECT p.provider_id, p.connector, p.enabled, p.saf_paused,
        (SELECT fault FROM provider_fault AS f WHERE f.provider_id = p.provider_id) AS fault,
+       (SELECT why FROM provider_shut AS s WHERE s.provider_id = p.provider_id) AS shut,
        (SELECT count(*) FROM lane AS l WHERE l.provider_id = p.provider_id) AS lanes,
        (SELECT count(*) FROM lane AS l WHERE l.provider_id = p.provider_id AND l.expires_at > now()) AS lanes_held
   FROM provider AS p
@@ -173,6 +174,8 @@ SELECT (SELECT count(*) FROM lane) AS lanes,
        (SELECT count(*) FROM lane WHERE expires_at > now()) AS lanes_leased,
        extract(epoch FROM now() - (SELECT min(created_at) FROM advice WHERE state = 1))::float8 AS oldest_queued_s,
        coalesce((SELECT json_object_agg(provider_id, fault) FROM provider_fault), '{}')::text AS faults,
+       coalesce((SELECT json_object_agg(provider_id, why) FROM provider_shut WHERE why IS NOT NULL), '{}')::text
+           AS shut,
        (SELECT extract(epoch FROM now() - finished_at)::float8 FROM invariant_check) AS invariants_checked_s,
        (SELECT coalesce(json_object_agg(f->>'name', jsonb_array_length(f->'rows')), '{}')::text
           FROM invariant_check, jsonb_array_elements(findings) AS f) AS invariants_broken
@@ -253,8 +256,8 @@ async def related(connection: Connection, request_id: UUID) -> list[Related]:
 
 
 async def health(connection: Connection) -> asyncpg.Record:
-    """Lanes, lanes leased, the age of the oldest queued advice in seconds, the providers' faults as JSON, and what the
-    last check of the invariants found."""
+    """Lanes, lanes leased, the age of the oldest queued advice in seconds, the providers' faults and why some
+    are not asked now as JSON, and what the last check of the invariants found."""
     row = await connection.fetchrow(_HEALTH)
     assert row is not None
     return row

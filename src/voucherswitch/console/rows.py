@@ -28,13 +28,14 @@ class Unresolved(Struct):
 
 
 class Provider(Struct):
-    """A provider as configured, with what keeps it from being used and how many of its lanes a worker holds now."""
+    """A provider as configured, what keeps it from being used or asked now, and how many lanes a worker holds now."""
 
     provider_id: str
     connector: str
     enabled: bool
     saf_paused: bool
     fault: str | None
+    shut: str | None
     lanes: int
     lanes_held: int
 

@@ -67,7 +67,7 @@ class RecordReport(Struct, frozen=True, kw_only=True):
 
 
 class AdviceReport(Struct, frozen=True, kw_only=True):
-    """One accepted advice and how far its delivery is."""
+    """One accepted advice and how far its delivery is. `shut`: why its provider is told nothing now."""
 
     request_id: UUID
     generation: int
@@ -90,6 +90,7 @@ class AdviceReport(Struct, frozen=True, kw_only=True):
     held_by_call: bool
     being_sent: bool
     paused: bool
+    shut: str | None
 
 
 class LegReport(Struct, frozen=True, kw_only=True):
@@ -141,7 +142,7 @@ class OpenRecord(Struct, frozen=True, kw_only=True):
 
 
 class QueueReport(Struct, frozen=True, kw_only=True):
-    """One provider's queue of advices."""
+    """One provider's queue of advices. `shut`: why it is told nothing now, or one advice at a time."""
 
     provider_id: str
     enabled: bool
@@ -152,6 +153,7 @@ class QueueReport(Struct, frozen=True, kw_only=True):
     parked: int
     oldest_at: datetime | None
     newest_error: str | None
+    shut: str | None
 
 
 class Story(Struct, frozen=True, kw_only=True):

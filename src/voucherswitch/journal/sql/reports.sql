@@ -48,9 +48,10 @@ SELECT t.request_id, t.generation, t.reference, t.kind, t.state, t.has_request, 
 -- report_advices_of --
 -- What was accepted to be delivered for some requests, in the order in which it was accepted.
 SELECT a.*, a.not_before > clock_timestamp() AS held_by_call, a.sending_until > clock_timestamp() AS being_sent,
-       p.saf_paused AS paused
+       p.saf_paused AS paused, s.why AS shut
   FROM advice AS a
   LEFT JOIN provider AS p ON p.provider_id = a.provider_id
+  LEFT JOIN provider_shut AS s ON s.provider_id = a.provider_id
  WHERE a.request_id = ANY ($1::uuid[])
  ORDER BY a.seq;
 
@@ -97,7 +98,7 @@ SELECT a.request_id, a.advice_id, a.request_kind AS kind, a.provider_id, t.refer
 -- Each provider's queue. Held: not due by design, for a call that may be running or a confirmation of our own that a
 -- reversal may still overtake. Parked: the provider refused it for good, somebody must decide.
 SELECT p.provider_id, p.enabled, p.saf_paused AS paused, q.queued, q.held, q.failing, q.oldest_at, q.newest_error,
-       parked.parked
+       parked.parked, (SELECT why FROM provider_shut AS s WHERE s.provider_id = p.provider_id) AS shut
   FROM provider AS p
   CROSS JOIN LATERAL (
       SELECT count(*) AS queued,
@@ -118,9 +119,10 @@ SELECT p.provider_id, p.enabled, p.saf_paused AS paused, q.queued, q.held, q.fai
 -- report_saf_advices --
 -- Advices of one provider, or of all, in one state, the oldest first.
 SELECT a.*, a.not_before > clock_timestamp() AS held_by_call, a.sending_until > clock_timestamp() AS being_sent,
-       p.saf_paused AS paused
+       p.saf_paused AS paused, s.why AS shut
   FROM advice AS a
   LEFT JOIN provider AS p ON p.provider_id = a.provider_id
+  LEFT JOIN provider_shut AS s ON s.provider_id = a.provider_id
  WHERE ($1::text IS NULL OR a.provider_id = $1) AND a.state = $2
  ORDER BY a.seq
  LIMIT $3;
@@ -128,9 +130,10 @@ SELECT a.*, a.not_before > clock_timestamp() AS held_by_call, a.sending_until > 
 -- report_saf_advice --
 -- One advice. No row: none has this id.
 SELECT a.*, a.not_before > clock_timestamp() AS held_by_call, a.sending_until > clock_timestamp() AS being_sent,
-       p.saf_paused AS paused
+       p.saf_paused AS paused, s.why AS shut
   FROM advice AS a
   LEFT JOIN provider AS p ON p.provider_id = a.provider_id
+  LEFT JOIN provider_shut AS s ON s.provider_id = a.provider_id
  WHERE a.advice_id = $1;
 
 -- report_attempts --

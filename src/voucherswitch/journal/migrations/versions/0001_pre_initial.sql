@@ -296,6 +296,19 @@ CREATE TABLE maintenance (                             -- when providers are not
 );
 CREATE INDEX maintenance_ends ON maintenance (provider_id, ends_at);
 
+CREATE VIEW provider_shut AS                           -- in words, for people: providers that are not asked now, and why
+SELECT p.provider_id,
+       coalesce((SELECT 'maintenance until ' || to_char(max(m.ends_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+                        || ' UTC: ' || (array_agg(m.reason ORDER BY m.ends_at DESC))[1]
+                   FROM maintenance AS m
+                  WHERE m.provider_id = p.provider_id AND m.starts_at <= clock_timestamp()
+                    AND m.ends_at > clock_timestamp()
+                 HAVING count(*) > 0),
+                'circuit breaker open since ' || to_char(b.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+                || ' UTC: ' || coalesce(b.reason, '')) AS why
+  FROM provider AS p
+  LEFT JOIN provider_breaker AS b ON b.provider_id = p.provider_id AND b.opened_at IS NOT NULL;
+
 CREATE TABLE voucher_provider (
     receiver_id           text PRIMARY KEY,
     name                  text NOT NULL,
