@@ -13,6 +13,7 @@ from support.proxy import DatabaseDoor
 from voucherswitch.config.limits import JOURNAL_WAIT_S
 from voucherswitch.journal.batcher import Batcher, JournalUnavailableError
 from voucherswitch.journal.database import DatabaseError, close, connect, host_urls
+from voucherswitch.journal.migrate import migrate, pending
 from voucherswitch.journal.statements import Statement
 
 TOUCH = Statement(
@@ -124,11 +125,12 @@ async def test_a_server_that_became_read_only_is_left(pool: asyncpg.Pool) -> Non
 async def test_of_several_hosts_the_one_that_can_be_written_to_is_used(database_url: str) -> None:
     """The first is switched off: it takes its own share of the time and no more."""
     folder = parse_qs(urlsplit(database_url).query)["host"][0]
-    pool = await connect(
-        f"postgresql://postgres@/voucherswitch?host=/nowhere,{folder}&port=5432", size_max=2, application="test"
-    )
+    url = f"postgresql://postgres@/voucherswitch?host=/nowhere,{folder}&port=5432"
+    pool = await connect(url, size_max=2, application="test")
     assert await pool.fetchval("SELECT 1") == 1
     await close(pool)
+    await migrate(url)
+    assert not await pending(url)
     with pytest.raises(DatabaseError, match="check DATABASE_URL"):
         await connect("postgresql://u@127.0.0.1:1,127.0.0.1:2/x", size_max=1, application="test")
 

@@ -166,11 +166,10 @@ async def connect(url: str) -> "asyncpg.Connection":
     import asyncpg
 
     from voucherswitch.config.limits import DATABASE_CONNECT_S
-    from voucherswitch.journal.database import DatabaseError
+    from voucherswitch.journal.database import DatabaseError, Hosts
 
     try:
-        return await asyncpg.connect(
-            url,
+        return await Hosts(url)(
             timeout=DATABASE_CONNECT_S,
             command_timeout=_OTHERS_S_MAX,
             server_settings={"application_name": "voucherswitch command", "timezone": "UTC"},

@@ -40,8 +40,8 @@ class _PooledConnection(asyncpg.Connection):
         await super().reset(timeout=timeout)
 
 
-class _Hosts:
-    """Connects to the host that may be written to; tries first where the last connection was made.
+class Hosts:
+    """Opens connections to the host that may be written to; tries first where the last connection was made.
 
     asyncpg itself knows several hosts too, but bounds the time of all together: a first host that is switched off
     would use it up, and the standby that took over would never be asked.
@@ -107,7 +107,7 @@ async def connect(url: str, *, size_max: int, application: str) -> asyncpg.Pool:
             url,
             min_size=1,
             max_size=size_max,
-            connect=_Hosts(url),
+            connect=Hosts(url),
             connection_class=_PooledConnection,
             timeout=DATABASE_CONNECT_S,
             command_timeout=STATEMENT_TIMEOUT_S,

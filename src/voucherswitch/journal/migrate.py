@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from voucherswitch.journal.database import Hosts
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -26,20 +28,12 @@ def _upgrade(connection: "Connection") -> None:
     command.upgrade(config, "head")
 
 
-def sqlalchemy_url(url: str) -> str:
-    """Turn a `postgresql://` URL into the one SQLAlchemy reads; asyncpg is the one driver here."""
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("postgresql", "postgres"):
-        raise ValueError(f"DATABASE_URL must start with postgresql://, not {scheme}://")
-    return f"postgresql+asyncpg://{rest}"
-
-
 async def migrate(url: str) -> None:
     """Apply every revision that is missing. Safe to call from several processes at once."""
     from sqlalchemy import text
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    engine = create_async_engine(sqlalchemy_url(url))
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=Hosts(url))
     try:
         async with engine.connect() as guard:
             await guard.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -63,7 +57,7 @@ def newest_revision() -> str:
 
 async def pending(url: str) -> bool:
     """Tell whether the database lacks revisions that this release needs."""
-    connection = await asyncpg.connect(url)
+    connection = await Hosts(url)()
     try:
         current = await connection.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
