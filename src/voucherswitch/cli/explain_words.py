@@ -184,6 +184,10 @@ def _events(story: Story, request_id: UUID) -> Iterator[Event]:
     for advice in story.advices:
         if advice.request_id == request_id:
             yield from _advice_events(advice)
+    for settled in story.resolutions:
+        if settled.request_id == request_id:
+            what = f"settled as {settled.to_state.name} by {settled.resolved_by}: {settled.reason}"
+            yield Event(settled.resolved_at, "operator", f"{what} (evidence: {settled.evidence})")
     for refusal in story.refusals:
         if refusal.request_id == request_id:
             yield Event(refusal.refused_at, "journal", _refused(refusal))

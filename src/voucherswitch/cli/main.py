@@ -23,6 +23,7 @@ from voucherswitch.cli import (
     product,
     provider,
     receiver,
+    resolve,
     route,
     saf,
     sandbox,
@@ -117,6 +118,7 @@ sandbox.register(app)
 processes.register(app)
 till.register(app)
 explain.register(app)
+resolve.register(app)
 verify.register(app)
 torture.register(app)
 for group in (originator, product, route, receiver, provider, saf, db, archive):

@@ -153,6 +153,7 @@ async def transaction(request: Request) -> Response:
         refusals = await queries.refusals(connection, request_id)
         advices = await queries.advices(connection, request_id)
         related = await queries.related(connection, request_id)
+        resolutions = await queries.resolutions(connection, request_id)
     if not records and not legs and not refusals:
         raise HTTPException(404, f"The journal holds nothing under the id {request_id}.")
     return pages.render(
@@ -162,6 +163,7 @@ async def transaction(request: Request) -> Response:
         generations=generations(records, legs[: queries.LEGS_MAX], advices, now),
         refusals=[(refusal, shown_of_refusal(refusal.error)) for refusal in refusals],
         related=related,
+        resolutions=resolutions,
         legs_max=queries.LEGS_MAX,
         more_legs=len(legs) > queries.LEGS_MAX,
     )

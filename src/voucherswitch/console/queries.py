@@ -11,7 +11,18 @@ import asyncpg
 from msgspec import Struct
 
 from voucherswitch.console.reader import Connection
-from voucherswitch.console.rows import Advice, Backlog, Count, Leg, Provider, Refusal, Related, Transaction, Unresolved
+from voucherswitch.console.rows import (
+    Advice,
+    Backlog,
+    Count,
+    Leg,
+    Provider,
+    Refusal,
+    Related,
+    Resolution,
+    Transaction,
+    Unresolved,
+)
 
 Row = TypeVar("Row", bound=Struct)
 
@@ -158,6 +169,11 @@ SELECT kind, operation, originator_id, refused_at, error
   FROM refusal WHERE request_id = $1 ORDER BY refusal_id LIMIT {REFUSALS_MAX}
 """  # noqa: S608 (constants)
 
+_RESOLUTIONS: Final = f"""
+SELECT resolved_at, resolved_by, from_state, to_state, reason, evidence
+  FROM resolution WHERE request_id = $1 ORDER BY resolution_id LIMIT {GENERATIONS_MAX}
+"""  # noqa: S608 (constants)
+
 _RELATED: Final = f"""
 SELECT t.request_id, t.generation, t.kind, t.state, coalesce(t.approved_cents, t.amount_cents) AS amount_cents,
        t.currency, t.opened_at
@@ -248,6 +264,11 @@ async def advices(connection: Connection, request_id: UUID) -> list[Advice]:
 async def refusals(connection: Connection, request_id: UUID) -> list[Refusal]:
     """What was refused under an id without making a record."""
     return _rows(Refusal, await connection.fetch(_REFUSALS, request_id))
+
+
+async def resolutions(connection: Connection, request_id: UUID) -> list[Resolution]:
+    """What operators settled by hand, the oldest first."""
+    return _rows(Resolution, await connection.fetch(_RESOLUTIONS, request_id))
 
 
 async def related(connection: Connection, request_id: UUID) -> list[Related]:

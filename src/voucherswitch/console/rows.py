@@ -146,6 +146,17 @@ class Refusal(Struct):
     error: str
 
 
+class Resolution(Struct):
+    """An unknown outcome that an operator settled by hand."""
+
+    resolved_at: datetime
+    resolved_by: str
+    from_state: int
+    to_state: int
+    reason: str
+    evidence: str
+
+
 class Related(Struct):
     """Another transaction on the same voucher."""
 

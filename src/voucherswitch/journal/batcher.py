@@ -207,7 +207,7 @@ class Batcher:
 
     async def _attempt(self, batch: list[Row]) -> list[asyncpg.Record]:
         """Run the statement once, no longer than the batch may wait. A connection that failed is not used again."""
-        arguments = _arguments(self._statement, batch)
+        arguments = arguments_of(self._statement, [(row.values, row.groups) for row in batch])
         give_up_s = min(row.give_up_s for row in batch)
         async with asyncio.timeout_at(give_up_s):
             connection = await self._pool.acquire()
@@ -240,11 +240,13 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _arguments(statement: Statement, batch: list[Row]) -> list[list[Any]]:
+def arguments_of(
+    statement: Statement, batch: Sequence[tuple[tuple[Any, ...], tuple[list[tuple[Any, ...]], ...]]]
+) -> list[list[Any]]:
     """Turn rows into the array parameters of their statement: the columns, then each group's columns."""
-    arguments: list[list[Any]] = [list(column) for column in zip(*(row.values for row in batch), strict=True)]
+    arguments: list[list[Any]] = [list(column) for column in zip(*(values for values, _ in batch), strict=True)]
     for number, width in enumerate(statement.groups):
-        children = [child for row in batch if row.groups for child in row.groups[number]]
+        children = [child for _, groups in batch if groups for child in groups[number]]
         arguments.extend([list(column) for column in zip(*children, strict=True)] if children else [[]] * width)
     return arguments
 

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -17,7 +18,7 @@ import structlog
 from voucherswitch.config.limits import RESOLVE_FIRST_MS
 from voucherswitch.journal import rows
 from voucherswitch.journal import statements as sql
-from voucherswitch.journal.batcher import Batcher, JournalError, JournalUnavailableError, unbatched
+from voucherswitch.journal.batcher import Batcher, JournalError, JournalUnavailableError, arguments_of, unbatched
 from voucherswitch.journal.presence import Calls
 from voucherswitch.journal.records import (
     AcceptedAdvice,
@@ -29,11 +30,12 @@ from voucherswitch.journal.records import (
     OwedAdvice,
     Record,
     RedemptionRecord,
+    Resolution,
     VoucherRecord,
 )
 from voucherswitch.journal.statements import Statement
 from voucherswitch.message.refusals import RecordedRefusal
-from voucherswitch.message.states import AdviceKind, Kind
+from voucherswitch.message.states import AdviceKind, Kind, State
 from voucherswitch.message.trace import Leg
 from voucherswitch.security.vault import Vault
 
@@ -140,6 +142,43 @@ class Journal:
         """Record an outcome with its trace and the advice it owes. False: the record was decided by somebody else."""
         entry = closing.entry
         key = entry.request_id
+        values, owed_rows = self._closing(closing)
+        with self._calls.ending(key, entry.generation, over=closing.call_ended):
+            if await self._close.send(key, values, (owed_rows, rows.leg_rows(key, entry.generation, legs))):
+                return True
+            # A reversal that was committed while the statement ran is hidden from its second part. Once more, so that
+            # the late answer is kept and the reversal that waits for this call may go.
+            return bool(await self._close.send(key, values, (owed_rows, [])))
+
+    async def settle(self, closing: Closing, resolution: Resolution) -> bool:
+        """Record what an operator found out, and who did, both or neither. False: decided by somebody else.
+
+        The caller holds the record's claim (`claim_call`).
+        """
+        entry = closing.entry
+        key = entry.request_id
+        values, owed_rows = self._closing(closing)
+        arguments = arguments_of(sql.CLOSE_TRANSACTIONS, [(values, (owed_rows, []))])
+        with self._calls.ending(key, entry.generation):
+            async with self.pool.acquire() as connection, connection.transaction():
+                if not await connection.fetch(sql.CLOSE_TRANSACTIONS.sql, *arguments):
+                    return False
+                await connection.execute(
+                    sql.SQL["record_resolution"],
+                    key, entry.generation, resolution.resolved_by, int(resolution.from_state), int(closing.to),
+                    resolution.reason, resolution.evidence,
+                )  # fmt: skip
+                return True
+
+    async def settled_as(self, record: Record) -> State | None:
+        """Read as what an operator settled a record last; None: none did."""
+        found = await self.pool.fetch(sql.SQL["report_resolutions"], [record.request_id])
+        return State(found[-1]["to_state"]) if found and found[-1]["generation"] == record.generation else None
+
+    def _closing(self, closing: Closing) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
+        """The columns of close_transactions, and the advice that the close owes."""
+        entry = closing.entry
+        key = entry.request_id
         owed = closing.owed
         answer = None
         if closing.answer is not None:
@@ -152,13 +191,7 @@ class Journal:
             closing.call_ended, closing.voucher.action, closing.voucher.to, None if owed is None else owed.advice_id,
             self._calls.worker_id,
         )  # fmt: skip
-        owed_rows = [] if owed is None else [rows.owed_row(entry, owed)]
-        with self._calls.ending(key, entry.generation, over=closing.call_ended):
-            if await self._close.send(key, values, (owed_rows, rows.leg_rows(key, entry.generation, legs))):
-                return True
-            # A reversal that was committed while the statement ran is hidden from its second part. Once more, so that
-            # the late answer is kept and the reversal that waits for this call may go.
-            return bool(await self._close.send(key, values, (owed_rows, [])))
+        return values, [] if owed is None else [rows.owed_row(entry, owed)]
 
     async def claim_call(self, record: Record, call_ms: int, *, asks_only: bool = False) -> bool:
         """Take the right to ask the provider again about an UNKNOWN record. False: somebody else is asking.

@@ -189,6 +189,15 @@ class Due(Struct, frozen=True, kw_only=True):
     attempts: int
 
 
+class Resolution(Struct, frozen=True, kw_only=True):
+    """Who settles an unknown outcome by hand, and on what grounds."""
+
+    resolved_by: str
+    from_state: State
+    reason: str
+    evidence: str
+
+
 class Closing(Struct, kw_only=True):
     """The outcome of a provider call, as it changes a record."""
 

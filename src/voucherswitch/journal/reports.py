@@ -156,6 +156,19 @@ class QueueReport(Struct, frozen=True, kw_only=True):
     shut: str | None
 
 
+class ResolutionReport(Struct, frozen=True, kw_only=True):
+    """An unknown outcome that an operator settled by hand."""
+
+    request_id: UUID
+    generation: int
+    resolved_at: datetime
+    resolved_by: str
+    from_state: State
+    to_state: State
+    reason: str
+    evidence: str
+
+
 class Story(Struct, frozen=True, kw_only=True):
     """All that the journal holds about some requests. `cut`: there are more messages than are told."""
 
@@ -164,6 +177,7 @@ class Story(Struct, frozen=True, kw_only=True):
     legs: Sequence[LegReport]
     refusals: Sequence[RefusalReport]
     cut: bool
+    resolutions: Sequence[ResolutionReport] = ()
 
 
 class AtRisk(Struct, frozen=True, kw_only=True):
@@ -220,8 +234,9 @@ async def story(connection: Connection, request_ids: Sequence[UUID]) -> Story:
         advices = [_advice(row) for row in await connection.fetch(SQL["report_advices_of"], ids)]
         legs = [_leg(row) for row in await connection.fetch(SQL["report_legs"], ids, LEGS_MAX)]
         refusals = [_refusal(row) for row in await connection.fetch(SQL["report_refusals"], ids, REFUSALS_MAX)]
+        settled = [_resolution(row) for row in await connection.fetch(SQL["report_resolutions"], ids)]
     cut = len(legs) == LEGS_MAX or len(refusals) == REFUSALS_MAX
-    return Story(records=records, advices=advices, legs=legs, refusals=refusals, cut=cut)
+    return Story(records=records, advices=advices, legs=legs, refusals=refusals, cut=cut, resolutions=settled)
 
 
 async def unresolved(connection: Connection, limit: int) -> Unresolved:
@@ -277,6 +292,12 @@ def _record(row: asyncpg.Record) -> RecordReport:
     values["call_running"] = bool(values["call_running"])
     values["voucher_state"] = None if values["voucher_state"] is None else VoucherState(values["voucher_state"])
     return RecordReport(**values)
+
+
+def _resolution(row: asyncpg.Record) -> ResolutionReport:
+    values = dict(row)
+    states = {name: State(values[name]) for name in ("from_state", "to_state")}
+    return ResolutionReport(**values | states)
 
 
 def _open_record(row: asyncpg.Record) -> OpenRecord:

@@ -178,7 +178,7 @@ async def take_back(record: Record, deps: Deps) -> None:
 
     A confirmation after that would be acknowledged here and refused there: the customer would keep a dead voucher.
     """
-    asked = _asked(record, _decode(deps.journal.open_request(record)), deps)
+    asked = asked_of(record, deps)
     if asked is None:
         return
     closing = Closing(entry=asked.entry, from_states=mask((State.APPROVED,)), to=State.REVERSED)
@@ -213,8 +213,12 @@ def _order(due: Due, record: Record, request: _Recorded) -> StatusOrder:
     )
 
 
-def _asked(record: Record, request: _Recorded, deps: Deps) -> Asked | None:
+def asked_of(record: Record, deps: Deps) -> Asked | None:
     """Everything that closing this record needs. None: its originator or its brand is gone from the catalogue."""
+    return _asked(record, _decode(deps.journal.open_request(record)), deps)
+
+
+def _asked(record: Record, request: _Recorded, deps: Deps) -> Asked | None:
     originator = deps.snapshot.originators.get(record.originator_id)
     brand = deps.snapshot.voucher_providers.get(record.receiver_id or "")
     if originator is None or brand is None:

@@ -26,3 +26,15 @@ SELECT request_id, generation, provider_id
    AND refs ->> 'reservedUntil' <= to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
  ORDER BY refs ->> 'reservedUntil'
  LIMIT $1;
+
+-- record_resolution --
+-- Who settled an unknown outcome by hand, as what and why; in the transaction that settles it.
+INSERT INTO resolution (request_id, generation, resolved_by, from_state, to_state, reason, evidence)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- report_resolutions --
+-- What operators settled by hand of some requests, in the order in which they did.
+SELECT request_id, generation, resolved_at, resolved_by, from_state, to_state, reason, evidence
+  FROM resolution
+ WHERE request_id = ANY ($1::uuid[])
+ ORDER BY resolution_id;

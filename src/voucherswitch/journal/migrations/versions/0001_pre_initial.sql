@@ -246,6 +246,24 @@ CREATE TABLE invariant_check (                         -- the check of every min
 );
 INSERT INTO invariant_check DEFAULT VALUES;
 
+CREATE TABLE resolution (                              -- unknown outcomes that an operator settled; nothing changes a row
+    request_id            uuid NOT NULL,
+    generation            smallint NOT NULL,
+    resolution_id         bigint GENERATED ALWAYS AS IDENTITY,
+    resolved_at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+    resolved_by           text NOT NULL,               -- the operator's account on the machine
+    from_state            smallint NOT NULL,
+    to_state              smallint NOT NULL,
+    reason                text NOT NULL,
+    evidence              text NOT NULL,               -- where it is written: a provider's file and line, a ticket
+    PRIMARY KEY (request_id, generation, resolution_id)
+);
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
+END $$;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON resolution FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
 CREATE TABLE vault_check (                             -- one known text, sealed: tells a wrong key before it does harm
     singleton             boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     sealed                bytea NOT NULL
