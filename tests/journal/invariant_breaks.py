@@ -105,6 +105,15 @@ BREAKS: Final = (
     ),
     Break("refunded_too_much", "given_back", _record("refunded", "approved_cents = 10001")),
     Break("refunded_too_much", "given_back", _record("given_back", "state = 2")),
+    Break("open_unattended", "unknown", _record("unknown", "resolve_at = now() - interval '2 hours'")),
+    Break("open_unattended", "pending", _record("pending", "resolve_at = now() - interval '2 hours'")),
+    Break(
+        "open_unattended",
+        "pending",
+        """INSERT INTO worker (worker_id, role, host, pid, expires_at)
+           VALUES (1, 'switch', 'here', 1, now() + interval '1 minute');"""
+        + _record("pending", "call_until = now() - interval '2 hours'"),
+    ),
     Break(
         "lane_blocked",
         None,

@@ -129,6 +129,21 @@ async def test_a_window_holds_what_changed_in_it_and_nothing_else(requests: Requ
     assert await check(connection, Window(since=moment + hour)) == []
 
 
+async def test_an_open_request_of_a_provider_that_is_shut_or_paused_waits_for_that(
+    requests: Requests, connection: Connection
+) -> None:
+    await connection.execute("UPDATE transaction SET resolve_at = now() - interval '2 hours' WHERE state IN (1, 4)")
+    assert [finding.name for finding in await check(connection)] == ["open_unattended"]
+    await connection.execute("UPDATE provider SET saf_paused = true")
+    assert await check(connection) == []
+    await connection.execute("UPDATE provider SET saf_paused = false")
+    await connection.execute(
+        """INSERT INTO maintenance (provider_id, starts_at, ends_at, reason)
+           SELECT provider_id, now() - interval '3 hours', now() + interval '1 hour', 'agreed' FROM provider"""
+    )
+    assert await check(connection) == []
+
+
 async def test_rows_beyond_the_bound_are_told_as_more(
     requests: Requests, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

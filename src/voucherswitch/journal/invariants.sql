@@ -305,3 +305,19 @@ SELECT l.provider_id || ' ' || l.lane AS key, NULL::uuid AS request_id,
   FROM lane AS l
  WHERE l.expires_at > clock_timestamp() + interval '300 seconds'
     OR (l.holder IS NULL AND l.expires_at > clock_timestamp());
+
+-- open_unattended --
+-- Somebody looks after every open request: the worker whose call it is, or the resolver, within an hour of the moment that
+-- it is due. Not where the provider is shut or paused: then it waits for that.
+-- A row: a request that is PENDING or UNKNOWN and that nobody has looked at for an hour.
+-- Do: see that a worker runs, and its log for "outcome not resolved". Is the provider gone from the catalogue? Add it
+-- again under the same id. Then the runbook on transactions whose outcome is unknown.
+SELECT t.request_id::text AS key, t.request_id,
+       CASE WHEN t.resolve_at < clock_timestamp() - interval '1 hour' THEN format('due since %s', t.resolve_at)
+            ELSE format('its call should have ended at %s', t.call_until) END AS found
+  FROM transaction AS t
+ WHERE t.state IN (1, 4)
+   AND (   t.resolve_at < clock_timestamp() - interval '1 hour'
+        OR (t.call_until < clock_timestamp() - interval '1 hour' AND worker_lives(t.worker_id)))
+   AND NOT EXISTS (SELECT 1 FROM provider_shut AS s WHERE s.provider_id = t.provider_id AND s.why IS NOT NULL)
+   AND NOT EXISTS (SELECT 1 FROM provider AS p WHERE p.provider_id = t.provider_id AND p.saf_paused);
