@@ -23,9 +23,12 @@ def folder() -> Iterator[Path]:
 def test_a_database_that_cannot_be_reached(process: str, folder: Path, terminal: Terminal) -> None:
     env = environment(**free_ports(), DATABASE_URL=NOWHERE)
     done = terminal.run(*process.split(), "--data-dir", "data", folder=folder, env=env)
+    *waited, line = done.err.splitlines()
     assert done.code == 1
-    assert done.line.startswith("voucherswitch: database cannot be reached:")
-    assert "check DATABASE_URL" in done.line
+    assert line.startswith("voucherswitch: database cannot be reached:")
+    assert "check DATABASE_URL" in line
+    # A worker has no supervisor that starts it again: it waits a while, and says so.
+    assert ["waiting for the database" in text for text in waited] == ([True] if process == "worker" else [])
 
 
 @pytest.mark.parametrize("process", ["up", "simulators"])

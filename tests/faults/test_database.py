@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from support.messages import a_provision
+from support.proxy import DatabaseDoor
 from support.switch import Switch
 from support.waiting import eventually
 from voucherswitch.message.states import State
@@ -47,3 +48,13 @@ async def test_a_sale_whose_outcome_cannot_be_recorded_is_unknown_never_not_proc
     voucher = await switch.simulator.voucher(reference=request["id"])
     assert voucher is not None
     assert retried.code == voucher["code"], "the very voucher that was sold"
+
+
+async def test_a_worker_that_starts_while_the_database_breaks_waits_for_it(switch: Switch) -> None:
+    """Ending instead would use up the restarts that its supervisor allows, during every failover."""
+    async with DatabaseDoor(switch.folder / "door", switch.database_socket) as door:
+        cut = door.cut_at(b"FROM vault_check", answered=False)
+        async with switch.lone_worker(database_url=door.url) as (client, process):
+            assert cut()
+            assert (await client.post("/vouchers", a_provision())).status == 201
+            assert "waiting for the database" in process.text()

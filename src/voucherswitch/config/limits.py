@@ -76,6 +76,10 @@ UNWRITTEN_OUTCOMES_MAX: Final = 10_000
 UNWRITTEN_PAUSE_S: Final = 0.5
 UNWRITTEN_BATCH_MAX: Final = 256
 
+# A process that starts while the database does, or while it fails over, waits for it; then whoever started it decides.
+DATABASE_START_S: Final = 15.0
+DATABASE_START_PAUSE_S: Final = 0.5
+
 # Opening a connection to PostgreSQL, and the longest statement of the hot path.
 DATABASE_CONNECT_S: Final = 10.0
 STATEMENT_TIMEOUT_S: Final = 10.0
