@@ -24,6 +24,13 @@ Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 _PARAMETER: Final = re.compile(r"\$(\d+)")
 _PARAMETERS_MAX: Final = 3
 
+# Planned anew for each window: a plan for any window would suit neither a minute nor ten million rows. A minute is read
+# row by row from indexes, also where PostgreSQL would rather read everything once: it must not depend on the size.
+_FULL: Final = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off"
+_RECENT: Final = (
+    f"{_FULL}; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+)
+
 
 class Invariant(Struct, frozen=True, kw_only=True):
     """One thing that must hold.
@@ -155,7 +162,9 @@ async def check_one(connection: Connection, invariant: Invariant, window: Window
     # Bounded outside of the statement proper: a LIMIT in it would make PostgreSQL plan for an early first row, which
     # there is none of, by walking whole indexes.
     bounded = f"WITH broken AS MATERIALIZED ({invariant.sql}\n) SELECT * FROM broken LIMIT {INVARIANT_ROWS_MAX + 1}"  # noqa: S608
-    rows = await connection.fetch(bounded, *values[: invariant.parameters], timeout=timeout_s)
+    async with connection.transaction():
+        await connection.execute(_FULL if window.since == EVER else _RECENT)
+        rows = await connection.fetch(bounded, *values[: invariant.parameters], timeout=timeout_s)
     if not rows:
         return None
     return Finding(
