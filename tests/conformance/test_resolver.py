@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from support.expect import refused
-from support.kinds import KINDS, LONG_MS, MOVEMENTS, PROVISION, REDEMPTION, Kind, lost
+from support.kinds import KINDS, LONG_MS, MOVEMENTS, PROVISION, REDEMPTION, Kind, lost, release, running
 from support.messages import Json, a_provision, a_reversal
 from support.originators import HASTY, SINGLE_HASTY, TILL
 from support.providers import NO_STATUS, NO_WAY, Brand, at
@@ -287,3 +287,42 @@ async def test_five_that_meet_leave_no_voucher(switch: Switch, simulator: Simula
     assert await switch.state(request["id"]) == "REVERSED"
     assert len(await simulator.taken(request["id"], "provision")) <= 1
     assert await simulator.voucher_state(request["id"]) in (None, "REVERSED")
+
+
+@KINDS
+async def test_an_approval_of_what_was_declined_meanwhile_undoes_itself(
+    till: Till, switch: Switch, simulator: SimulatorControl, kind: Kind
+) -> None:
+    """Its worker was taken for dead, and its provider, asked by another, did not know of the request yet."""
+    request, answering = await running(till, simulator, kind)
+    await switch.pool.execute("UPDATE transaction SET state = 3 WHERE request_id = $1", request["id"])
+    await switch.pool.execute("UPDATE voucher SET open_id = NULL WHERE open_id = $1", request["id"])
+
+    answer = await release(simulator, answering)
+
+    assert answer.status == 400
+    await simulator.takes(request["id"], kind.reverse_op)
+    assert await switch.state(request["id"]) == "REVERSED"
+    await eventually(lambda: _delivered(switch, request["id"]), "the reversal")
+
+
+@KINDS
+async def test_a_reversal_that_came_before_the_approval_it_undoes_is_delivered_again(
+    till: Till, switch: Switch, simulator: SimulatorControl, kind: Kind
+) -> None:
+    """It was delivered while the worker that asks was taken for dead, and found nothing to undo."""
+    request, answering = await running(till, simulator, kind)
+    assert (await till.post(f"{kind.path}/reversals", a_reversal(request["id"]))).status == 202
+    await switch.pool.execute(
+        "UPDATE advice SET state = 2, not_before = NULL, finished_at = now() WHERE request_id = $1", request["id"]
+    )
+
+    assert (await release(simulator, answering)).status == 400
+
+    await simulator.takes(request["id"], kind.reverse_op)
+    await eventually(lambda: _delivered(switch, request["id"]), "the reversal")
+    assert await switch.state(request["id"]) == "REVERSED"
+
+
+async def _delivered(switch: Switch, request_id: str) -> bool:
+    return await switch.advices(request_id) == [("REVERSAL", "DELIVERED")]
