@@ -6,6 +6,7 @@ a function of our own, found before PostgreSQL's, that reads the virtual clock.
 """
 
 import asyncio
+import os
 import tempfile
 from asyncio import events
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
@@ -28,30 +29,37 @@ _VOLATILE: Final = ("transaction", "voucher", "voucher_lookup", "advice", "leg",
 # The catalogue is the same in every world: what reads it is read once.
 _CONSTANT: Final = frozenset(
     {text for name, text in SQL.items() if name.startswith("load_")}
-    | {SQL["catalogue_version"], "SELECT make_leg_partitions($1)", "SELECT sealed FROM vault_check"}
+    | {
+        SQL["catalogue_version"],
+        SQL["open_restoration"],
+        "SELECT make_leg_partitions($1)",
+        "SELECT sealed FROM vault_check",
+    }
 )
 
 
 class Database:
     """A real PostgreSQL, driven from inside the virtual loop."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Path) -> None:
         self._loop = asyncio.new_event_loop()
+        clock.write_text(_seconds(0))
+        clock.chmod(0o644)
+        self._clock = os.open(clock, os.O_WRONLY)
         self._told_s = -1.0
         self._constants: dict[str, Any] = {}
         self.statements = 0
         self.changes: dict[str, str] = {}  # statement -> what is run instead: how a test takes a guard away
-        self.run(self._prepare(url))
+        self.run(self._prepare(url, clock))
         self._connection: asyncpg.Connection = self.run(asyncpg.connect(url))
         self.run(self._connection.execute("SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan"))
 
     @staticmethod
-    async def _prepare(url: str) -> None:
+    async def _prepare(url: str, clock: Path) -> None:
         connection = await asyncpg.connect(url)
         name = await connection.fetchval("SELECT current_database()")
-        await connection.execute((files(__package__) / "clock.sql").read_text(encoding="utf-8"))
+        await connection.execute((files(__package__) / "clock.sql").read_text("utf-8").replace("{file}", str(clock)))
         await connection.execute(f'ALTER DATABASE "{name}" SET search_path = simulated, pg_catalog')
-        await connection.execute(f"ALTER DATABASE \"{name}\" SET simulated.now = '0'")
         await migrate(url)
         await connection.close()
         connection = await asyncpg.connect(url)
@@ -78,7 +86,7 @@ class Database:
             return self._constants[text]
         self.statements += 1
         if now_s != self._told_s:
-            self.run(self._connection.execute(f"SET simulated.now = '{_EPOCH + now_s:.6f}'"))
+            os.pwrite(self._clock, _seconds(now_s).encode(), 0)
             self._told_s = now_s
         result = self.run(getattr(self._connection, method)(self.changes.get(text, text), *arguments))
         if text in _CONSTANT:
@@ -97,6 +105,12 @@ class Database:
         """Close the connection."""
         self.run(self._connection.close())
         self._loop.close()
+        os.close(self._clock)
+
+
+def _seconds(now_s: float) -> str:
+    """A moment as `clock.sql` reads it: always 17 characters."""
+    return f"{_EPOCH + now_s:.6f}"
 
 
 @contextmanager
@@ -105,7 +119,7 @@ def a_database() -> Iterator[Database]:
     with tempfile.TemporaryDirectory(prefix="vsw-") as directory:
         Path(directory).chmod(0o711)  # the server's own account must reach it when tests run as root
         with EmbeddedPostgres(Path(directory) / "data") as server:
-            database = Database(server.url)
+            database = Database(server.url, Path(directory) / "clock")
             try:
                 yield database
             finally:

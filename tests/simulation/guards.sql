@@ -38,7 +38,8 @@ CREATE TRIGGER guard AFTER INSERT OR UPDATE ON transaction FOR EACH ROW EXECUTE 
 CREATE FUNCTION guard_advice() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.state <> OLD.state AND NOT (
-           (OLD.state = 1 AND NEW.state IN (2, 3, 4, 5, 7)) OR (OLD.state = 4 AND NEW.state IN (1, 7))) THEN
+           (OLD.state = 1 AND NEW.state IN (2, 3, 4, 5, 7)) OR (OLD.state = 4 AND NEW.state IN (1, 7))
+        OR (OLD.state = 2 AND NEW.state = 1 AND NEW.kind = 2)) THEN -- told again: an approval came after its reversal
         PERFORM broken('an advice went from ' || OLD.state || ' to ' || NEW.state, NEW.request_id);
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.attempts < OLD.attempts THEN

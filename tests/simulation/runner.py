@@ -6,6 +6,9 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Final, NoReturn
 from unittest import mock
@@ -22,6 +25,7 @@ from simulation.tills import Tills
 from simulation.world import World, furnish
 from voucherswitch import worker
 from voucherswitch.config.settings import Settings
+from voucherswitch.interface import app
 from voucherswitch.journal.batcher import JournalError
 from voucherswitch.providers.contract.connector import Connector
 
@@ -33,6 +37,8 @@ STEPS_MAX: Final = 200_000  # far above any world: one that needs more runs in c
 # Duties of the worker that no message waits for; they read much, and have tests of their own.
 HOUSEKEEPING: Final = frozenset({"keep_partitions", "watch_journal", "keep_archive"})
 DUTIES: Final = tuple(duty for duty in worker.DUTIES if duty.__name__ not in HOUSEKEEPING)
+
+ROUTES: Final = lru_cache(1)(app._routes)
 
 
 class Result(Struct, frozen=True):
@@ -129,8 +135,10 @@ def ports(world: World) -> Iterator[None]:
             ("voucherswitch.process.pending", pending),
             ("voucherswitch.providers.pool.build", build),
             ("voucherswitch.worker.DUTIES", DUTIES),
+            ("voucherswitch.interface.app._routes", ROUTES),  # the same of every process, and slow to make
             # Virtual time passes in jumps: an idle sender that looks four times a second would fill it with looking.
             ("voucherswitch.saf.sender.SAF_IDLE_POLL_MAX_MS", 2_000),
+            ("voucherswitch.switch.resolver.RESOLVE_POLL_S", 3.0),
         ):
             stack.enter_context(mock.patch(name, port))
         structlog.configure(processors=[log], cache_logger_on_first_use=False)
@@ -157,3 +165,12 @@ def a_simulation() -> Iterator[Simulation]:
     """A simulation with a database of its own."""
     with tempfile.TemporaryDirectory(prefix="vsw-sim-") as directory, a_database() as database:
         yield Simulation(database, furnish(database, Path(directory)))
+
+
+def run_all(seeds: range, results: "Queue[Result]", enough: Event) -> None:
+    """Run seeds in a process of their own until they are all done, or it is enough."""
+    with a_simulation() as simulation:
+        for seed in seeds:
+            if enough.is_set():
+                return
+            results.put(simulation.run(seed))

@@ -79,12 +79,12 @@ _SETTLED = "coalesce(t.call_ended_at, t.call_until, t.opened_at)"
 FAULTS: Final = (
     Fault("a late answer overwrites a reversal", sql=("close_transactions", _GUARDED, _GUARDED.partition("\n")[2])),
     Fault("a taken id is opened again", sql=("open_transactions", "DO NOTHING", "DO UPDATE SET opening = 1")),
-    Fault("a claimed voucher is claimed again", sql=("open_movements", "AND v.open_id IS NULL", ""), near=15),
-    Fault("an advice is taken in any state", sql=("advise", _ANY_STATE, "ELSE true"), near=80),
-    Fault("the settle time counts from the start", sql=("claim_advices", _SETTLED, "t.opened_at"), near=75),
-    Fault("silence is taken for a no", part=(provision, "ask", _ask_and_take_silence_for_no), near=35),
+    Fault("a claimed voucher is claimed again", sql=("open_movements", "AND v.open_id IS NULL", "")),
+    Fault("an advice is taken in any state", sql=("advise", _ANY_STATE, "ELSE true")),
+    Fault("the settle time counts from the start", sql=("claim_advices", _SETTLED, "t.opened_at"), near=240),
+    Fault("silence is taken for a no", part=(provision, "ask", _ask_and_take_silence_for_no)),
     Fault("a request is sent again after silence", part=(sending, "_attempted", _attempt_twice)),
-    Fault("an outcome is told before it is durable", part=(sending, "close", _close_later), near=130),
+    Fault("an outcome is told before it is durable", part=(sending, "close", _close_later)),
     Fault("an advice is acknowledged before it is durable", part=(Journal, "advise", _advise_later)),
     Fault("a redemption overtakes a confirmation", part=(Express, "deliver", _deliver_nothing)),
 )  # fmt: skip

@@ -105,8 +105,11 @@ class Till:
 
     async def _settle(self, path: str, request_id: str) -> bool:
         """Confirm, reverse or forget what was approved; returns whether it stands."""
-        choice = self._world.draw.random()
-        await asyncio.sleep(self._world.draw.choice((0.0, 0.0, 1.0, 5.5)))
+        draw = self._world.draw
+        choice = draw.random()
+        await asyncio.sleep(draw.choice((0.0, 0.0, 1.0, 5.5)))
+        if draw.random() < 0.15:  # two terminals, two minds
+            self._beside(self._advise(f"{path}/reversals", a_reversal(request_id)), draw.choice((0.0, 0.0, 0.02)))
         if choice < 0.15:
             await self._advise(f"{path}/reversals", a_reversal(request_id))
             return False

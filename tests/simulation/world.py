@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, S
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -23,7 +24,9 @@ from voucherswitch.catalogue.snapshot import Route, VoucherProvider
 from voucherswitch.config.settings import Settings
 from voucherswitch.interface.app import BASE, build_app
 from voucherswitch.interface.connection import Drain
+from voucherswitch.journal.database import DatabaseError
 from voucherswitch.message.parties import Institution
+from voucherswitch.message.states import AdviceKind, Kind
 from voucherswitch.process import open_vault
 from voucherswitch.security.passwords import decoy_hash
 from voucherswitch.worker import work
@@ -38,8 +41,11 @@ RECEIVERS: Final = ({"id": "44444444", "name": "MobiTalk"}, {"id": "55555555", "
 PROVIDERS: Final = ("north", "south")
 OWED: Final = """
 SELECT (SELECT count(*) FROM advice WHERE state = 1)
-     + (SELECT count(*) FROM transaction WHERE state IN (1, 4) AND call_until > clock_timestamp())
+     + (SELECT count(*) FROM transaction WHERE state IN (1, 4) AND call_until > clock_timestamp()) AS under_way,
+       ARRAY(SELECT (kind, single, provider_id) FROM transaction WHERE state IN (1, 4)) AS open
 """
+ANSWERED: Final = "SELECT 1 FROM transaction WHERE request_id = $1 AND state IN (2, 5, 6) AND answer IS NOT NULL"
+ACCEPTED: Final = "SELECT 1 FROM advice WHERE advice_id = $1"
 EVENTS_MAX: Final = 20_000
 URL: Final = "postgresql://simulated"
 
@@ -70,7 +76,7 @@ def furnish(database: Database, directory: Path) -> Settings:
         data_dir=directory, answer_margin_s=1, catalogue_poll_ms=60_000, credential_cache_s=3_600,
         lane_lease_s=12, worker_lease_s=12,
         saf_poll_ms=250, saf_backoff_initial_ms=500, saf_backoff_max_ms=4_000, log_level="warning",
-        trace_days=0,
+        trace_days=0, resolve_first_ms=1_000, resolve_backoff_initial_ms=1_000, resolve_backoff_max_ms=5_000,
     )  # fmt: skip
     # Cheap to verify: what takes long on purpose would take most of a world's real time.
     decoy_hash()  # made once in a process, of random bytes: before any world, so that none differs from its repeat
@@ -120,9 +126,8 @@ class World:
         trouble = draw.choice((0.0, 0.1, 0.3, 0.6))
         self.network = draw.choice((0.0, 0.05, 0.2))  # of requests and answers of tills that are lost
         self.crashes = draw.choice((0, 0, 1, 3))  # at any moment
-        self._fragility = draw.choice(
-            (0.0, 0.0, 0.01, 0.03)
-        )  # of processes, while they write and when they have answered
+        # How often a process dies while it writes, or when it has just answered.
+        self._fragility = draw.choice((0.0, 0.0, 0.01, 0.03))
         self._database_trouble = draw.choice((0.0, 0.0, 0.01, 0.05))
         self._outages = self._outages_drawn(draw.choice((0, 0, 0, 1, 2)))
         self._database_troubled = bool(self._database_trouble or self._outages)
@@ -147,8 +152,15 @@ class World:
             provider.trouble = 0.0
 
     def owed(self) -> bool:
-        """Whether anything is still under way: advices to deliver, calls that may be running."""
-        return bool(self.database.statement(self.now, "fetchval", OWED))
+        """Whether anything is still under way: advices to deliver, calls that may be running, outcomes to find out."""
+        row = self.database.statement(self.now, "fetchrow", OWED)
+        return bool(row["under_way"]) or any(self.resolvable(*found) for found in row["open"])
+
+    def resolvable(self, kind: int, single: bool, provider_id: str) -> bool:
+        """Whether the resolver can end it without the originator: by a question, or by undoing it (B.7)."""
+        can = self.providers[provider_id].can
+        status = {Kind.PROVISION: can.status, Kind.REDEMPTION: can.redeem_status, Kind.REFUND: can.refund_status}
+        return status[Kind(kind)].sends or (single and can.advice(Kind(kind), AdviceKind.REVERSAL).sends)
 
     # --- what everybody uses --------------------------------------------------------------------------------------
 
@@ -163,7 +175,9 @@ class World:
             self.events.append(f"{self.now - 1000:9.3f} {who!s:>9}  {text}")
 
     def broken(self, text: str) -> None:
-        """An invariant does not hold: the world fails, whoever caught what."""
+        """An invariant does not hold: the world fails, whoever caught what. How it is taken down counts for nothing."""
+        if self.over:
+            return
         self.note("BROKEN", text)
         self.faults.append(text)
 
@@ -296,7 +310,7 @@ class World:
             try:
                 await life
                 self.note(process, "ended")
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DatabaseError as error:
                 self.note(process, f"did not start: {error}")
             except Exception as error:
                 self.broken(f"{process} ended with {''.join(traceback.format_exception(error))}")
@@ -316,7 +330,7 @@ class World:
         """What a supervisor does when a process of its own is gone."""
         if self._lives.pop(process, None) is None or self.over:
             return
-        again_s = self.now + self.draw.choice((0.1, 1.0, 4.0))
+        again_s = self.now + self.draw.choice((0.5, 1.0, 4.0))
         self.switches.pop(process, None)
         if process in self.workers:
             self.workers.remove(process)
@@ -383,11 +397,19 @@ class World:
         finally:
             self._waiting.get(process, set()).discard(future)
         self.note(by, f"{path} {body.get('requestId') or body['id']} <- {answer.status} {answer.error}")
+        self._check_durable(path, body, answer)
         self._may_die(process)
         if lost:
             self.note(by, "... but the answer was lost")
             raise Lost("the answer was lost")
         return answer
+
+    def _check_durable(self, path: str, body: dict[str, Any], answer: Answer) -> None:
+        """What a till is told is in the journal when it leaves, not some time later."""
+        if answer.status == 201 and not self.database.look(ANSWERED, UUID(body["id"])):
+            self.broken(f"{path} {body['id']} is answered 201 before that is durable")
+        if answer.status == 202 and not self.database.look(ACCEPTED, UUID(body["id"])):
+            self.broken(f"{path} {body['id']} is acknowledged before that is durable")
 
     # --- the end --------------------------------------------------------------------------------------------------
 
