@@ -15,7 +15,8 @@ import json
 import re
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Final, cast
@@ -136,6 +137,12 @@ class Connection(asyncio.Protocol):
         if not self._waiting and self._transport is not None:
             self._transport.close()
 
+    def abandon(self) -> None:
+        """Close the connection, whatever is owed to it; nothing more is counted."""
+        self._given_up = True
+        if self._transport is not None:
+            self._transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         run = self._run
@@ -173,39 +180,37 @@ async def generate(
     loop = asyncio.get_running_loop()
     opened: list[Connection] = []
     warm_at = perf_counter() + warmup
-    gc.collect()
-    gc.disable()  # a run makes no cycles, and a collection would show up as latency of the server
-    # Opened one after the other under load: workers that share a listening socket take what comes while they are idle,
-    # so of 64 connections in one instant a single worker gets nearly all and the others stand by for the whole run.
-    gap_s = warmup * RAMP / connections
-    try:
-        for _ in range(connections):
-            async with asyncio.timeout(CONNECT_S):
-                _, connection = await loop.create_connection(lambda: Connection(run), host, port)
-            opened.append(connection)
-            connection.send()
-            await asyncio.sleep(gap_s)
-    except OSError as error:  # TimeoutError is one too
-        raise BenchError(f"cannot connect to {host}:{port}, {len(opened)} connections are open: {error}") from None
-    await _until(run, warm_at - perf_counter())
-    cpu_before, answers_before, started = _own_cpu_s(), run.answers, perf_counter()
-    server_before_s = cpu_s(cpu_of) if cpu_of is not None else 0.0
-    run.measuring = True
-    await _until(run, seconds)
-    run.measuring = False
-    server_s = cpu_s(cpu_of) - server_before_s if cpu_of is not None else None
-    measured_s, answers = perf_counter() - started, run.answers - answers_before
-    own_s = _own_cpu_s() - cpu_before
+    with _undisturbed(run, opened):
+        # Opened one after the other under load: workers that share a listening socket take what comes while they are
+        # idle, so of 64 connections in one instant a single worker gets nearly all and the others stand by.
+        gap_s = warmup * RAMP / connections
+        try:
+            for _ in range(connections):
+                async with asyncio.timeout(CONNECT_S):
+                    _, connection = await loop.create_connection(lambda: Connection(run), host, port)
+                opened.append(connection)
+                connection.send()
+                await asyncio.sleep(gap_s)
+        except OSError as error:  # TimeoutError is one too
+            raise BenchError(f"cannot connect to {host}:{port}, {len(opened)} connections are open: {error}") from None
+        await _until(run, warm_at - perf_counter())
+        cpu_before, answers_before, started = _own_cpu_s(), run.answers, perf_counter()
+        server_before_s = cpu_s(cpu_of) if cpu_of is not None else 0.0
+        run.measuring = True
+        await _until(run, seconds)
+        run.measuring = False
+        server_s = cpu_s(cpu_of) - server_before_s if cpu_of is not None else None
+        measured_s, answers = perf_counter() - started, run.answers - answers_before
+        own_s = _own_cpu_s() - cpu_before
 
-    run.stopping = True
-    for connection in opened:
-        connection.stop_if_idle()
-    try:
-        async with asyncio.timeout(DRAIN_S):
-            await run.all_closed.wait()
-    except TimeoutError:
-        run.failed("no answer", f"{run.open_connections} requests had no answer {DRAIN_S:.0f} s after the end")
-    gc.enable()
+        run.stopping = True
+        for connection in opened:
+            connection.stop_if_idle()
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await run.all_closed.wait()
+        except TimeoutError:
+            run.failed("no answer", f"{run.open_connections} requests had no answer {DRAIN_S:.0f} s after the end")
 
     latencies = run.latencies
     return Measurement(
@@ -222,6 +227,20 @@ async def generate(
         generator_cpu_us=own_s * 1e6 / answers if answers else None,
         server_cpu_us=server_s * 1e6 / latencies.count if server_s is not None and latencies.count else None,
     )
+
+
+@contextmanager
+def _undisturbed(run: Run, opened: list[Connection]) -> Iterator[None]:
+    """No garbage collection during a run, and nobody who goes on sending after it, however it ends."""
+    gc.collect()
+    gc.disable()  # a run makes no cycles, and a collection would show up as latency of the server
+    try:
+        yield
+    finally:
+        gc.enable()
+        run.stopping = True
+        for connection in opened:
+            connection.abandon()
 
 
 async def _until(run: Run, seconds: float) -> None:

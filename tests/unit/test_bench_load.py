@@ -1,6 +1,7 @@
 """The load generator: what it counts, what it refuses to count, and that it waits for what is on its way."""
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -95,10 +96,15 @@ async def test_the_cpu_of_a_process_is_told_per_provision_of_the_window() -> Non
     assert 0 < measured.server_cpu_us * measured.done <= 1.2e6 * measured.seconds
 
 
-async def test_a_measured_process_that_has_ended_is_one_clear_line() -> None:
-    async with server(lambda *_: [http(201)]) as (url, _):
+async def test_a_measured_process_that_has_ended_is_one_clear_line_and_ends_the_load() -> None:
+    async with server(lambda *_: [http(201)]) as (url, received):
         with pytest.raises(BenchError, match="process 0, whose CPU is measured, has ended"):
             await generate(url, user="u", password="p", connections=1, seconds=0.1, warmup=0.0, cpu_of=0)
+        assert gc.isenabled()
+        sent = len(received) + 1  # one may be on its way
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert len(received) <= sent
 
 
 def test_a_file_that_is_no_request_is_one_clear_line(tmp_path: Path) -> None:
