@@ -44,6 +44,8 @@ from voucherswitch.providers.betway.settings import BetwaySettings
 from voucherswitch.providers.contract.settings import read_settings
 
 UNDECIDED = OutcomeUnknown(ErrorType.VOUCHER_STATUS_UNKNOWN, provider_message="PENDING")
+# Asked about it, the connector also says when an order that stays pending is cancelled.
+STILL_PENDING = OutcomeUnknown(ErrorType.VOUCHER_STATUS_UNKNOWN, provider_message="PENDING", cancel_after_s=60)
 SHORT_S = 0.25  # a deadline that a test can wait for
 REASONS = {
     "SKU_UNKNOWN": NotSent(ErrorType.ROUTING_ERROR, "SKU_UNKNOWN", "REJECTED"),
@@ -90,7 +92,7 @@ async def test_still_pending_at_the_deadline_is_in_doubt(betway: Betway) -> None
     assert outcome == UNDECIDED
     assert time.monotonic() - started < SHORT_S + 2
     assert betway.polls > 1
-    assert await betway.connector.status(status_order(sent_ms_ago=SETTLED), betway.call()) == UNDECIDED
+    assert await betway.connector.status(status_order(sent_ms_ago=SETTLED), betway.call()) == STILL_PENDING
 
 
 async def test_the_operations_own_time_ends_the_polling_too(betway: Betway) -> None:
@@ -104,7 +106,7 @@ async def test_the_operations_own_time_ends_the_polling_too(betway: Betway) -> N
 async def test_fulfilled_after_our_deadline_is_found_by_the_status(betway: Betway) -> None:
     await betway.profile(fulfilAfterMs=30_000)
     assert await betway.connector.provision(provision_order(), betway.call(deadline_s=0.1)) == UNDECIDED
-    assert await betway.connector.status(status_order(), betway.call()) == UNDECIDED
+    assert await betway.connector.status(status_order(), betway.call()) == STILL_PENDING
     await betway.advance(30_000)
     found = await betway.connector.status(status_order(), betway.call())
     assert isinstance(found, Approved)
@@ -455,7 +457,7 @@ async def test_a_sale_that_is_cancelled_here_leaves_nothing_running(betway: Betw
             with pytest.raises(asyncio.CancelledError):
                 await sale
     heard = betway.polls
-    assert await betway.connector.status(status_order(an_id(0)), betway.call()) == UNDECIDED
+    assert await betway.connector.status(status_order(an_id(0)), betway.call()) == STILL_PENDING
     assert betway.polls <= heard + 1  # one may have been on its way
 
 
