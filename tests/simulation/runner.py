@@ -1,6 +1,7 @@
 """Run seeds: build a world, let its tills live, drain it, check it."""
 
 import asyncio
+import signal
 import sys
 import tempfile
 import traceback
@@ -169,6 +170,8 @@ def a_simulation() -> Iterator[Simulation]:
 
 def run_all(seeds: range, results: "Queue[Result]", enough: Event) -> None:
     """Run seeds in a process of their own until they are all done, or it is enough."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # they reach the whole group; the parent says when it is enough
+        signal.signal(number, signal.SIG_IGN)
     with a_simulation() as simulation:
         for seed in seeds:
             if enough.is_set():

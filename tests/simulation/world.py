@@ -293,7 +293,7 @@ class World:
             stopping.set()
 
         self._stops[process] = stop
-        self._run(process, live(), ready)
+        self._run(process, live, ready)
         await ready.wait()
 
     def start_worker(self) -> None:
@@ -301,14 +301,14 @@ class World:
         process = self._process("worker")
         self.workers.append(process)
         self._stops[process] = lambda: self.loop.signal_handlers.get(process, lambda: self.kill(process))()
-        self._run(process, work(self.settings, URL), asyncio.Event())
+        self._run(process, lambda: work(self.settings, URL), asyncio.Event())
 
-    def _run(self, process: Process, life: Coroutine[Any, Any, None], ready: asyncio.Event) -> None:
+    def _run(self, process: Process, life: Callable[[], Coroutine[Any, Any, None]], ready: asyncio.Event) -> None:
         """Let a process live until it ends by itself."""
 
         async def live() -> None:
             try:
-                await life
+                await life()
                 self.note(process, "ended")
             except DatabaseError as error:
                 self.note(process, f"did not start: {error}")
