@@ -166,7 +166,7 @@ def _advice(row: dict[str, Any]) -> AdviceReport:
     values = {name: row[name] for name in AdviceReport.__struct_fields__ if name in row} | _times(row)
     values["kind"], values["request_kind"] = AdviceKind(row["kind"]), Kind(row["request_kind"])
     values["state"] = AdviceState(row["state"])
-    return AdviceReport(**values, held_by_call=False, being_sent=False, paused=False)
+    return AdviceReport(**values, held_by_call=False, being_sent=False, paused=False, shut=None)
 
 
 def _times(row: dict[str, Any]) -> dict[str, datetime | None]:
