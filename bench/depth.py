@@ -50,10 +50,11 @@ def main(
         for name, figures in (("empty", report.empty), ("full", report.full)):
             console.print(
                 f"{name:6} {figures.median:8.0f} per second, {min(figures.rates):.0f}-{max(figures.rates):.0f}; "
-                f"p99 {figures.p99_ms:.0f} ms"
+                f"p99 {figures.p99_ms:.0f} ms; {figures.cpu_us:.0f} µs of processor time each"
             )
         console.print(
             f"full/empty {report.ratio:.3f}, by round {min(report.ratios):.2f}-{max(report.ratios):.2f}; "
+            f"by processor time {report.cpu_ratio:.3f}; "
             f"{report.rows:,} requests in {report.size_bytes / 2**30:.1f} GiB, filled in {report.fill_s:.0f} s"
         )
         for note in report.notes:

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +39,7 @@ class Switch:
         simulator_port_base: int,
         workers: int,
         database_url: str | None = None,
+        settings: Mapping[str, int] | None = None,
     ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.sandbox = Sandbox(f"http://127.0.0.1:{simulator_port_base + SIMULATOR_PORT}/sandbox/v1")
@@ -58,6 +59,7 @@ class Switch:
             console_port=console_port,
             simulator_port_base=simulator_port_base,
             workers=workers,
+            **(settings or {}),
         )
         self._child: Child | None = None
         self._database: Database | None = None
