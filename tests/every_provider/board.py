@@ -152,6 +152,8 @@ def _agrees(state: State, approved_cents: int | None, advices: list[tuple[str, s
         return False
     if any(told == "PARKED" for _, told in advices):
         return True
+    if state is State.APPROVED and voucher is not None and voucher["state"] == "EXPIRED":
+        return True  # a reservation whose time was up before anybody confirmed it: the resolver is about to release it
     if state in (State.APPROVED, State.CONFIRMED):
         return voucher is not None and lives and voucher["valueCents"] == approved_cents
     if state is State.DECLINED or (state is State.REVERSED and ("REVERSAL", "DELIVERED") in advices):
