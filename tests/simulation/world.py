@@ -6,6 +6,7 @@ import random
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextvars import copy_context
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -29,6 +30,7 @@ from voucherswitch.message.parties import Institution
 from voucherswitch.message.states import AdviceKind, Kind
 from voucherswitch.process import open_vault
 from voucherswitch.security.passwords import decoy_hash
+from voucherswitch.security.peer import PEER, Peer
 from voucherswitch.worker import work
 
 T = TypeVar("T")
@@ -444,7 +446,7 @@ async def _asgi(app: Starlette, by: str, path: str, body: dict[str, Any]) -> Ans
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
         "path": BASE + path, "raw_path": (BASE + path).encode(), "query_string": b"", "root_path": "",
         "headers": [(b"content-type", b"application/json"), (b"authorization", b"Basic " + token)],
-        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8080), "state": {},
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8080), "state": {}, PEER: Peer(ip_address("127.0.0.1")),
     }  # fmt: skip
     messages: Iterator[dict[str, Any]] = iter([{"type": "http.request", "body": msgspec.json.encode(body)}])
     status, chunks = 0, []

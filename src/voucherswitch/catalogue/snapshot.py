@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from voucherswitch.message.parties import Institution
+from voucherswitch.security.peer import Address, ClientCertificate, Network
 
 
 class Originator(Struct, frozen=True, kw_only=True):
@@ -30,6 +31,8 @@ class Originator(Struct, frozen=True, kw_only=True):
     single_confirm_delay_s: int | None = None
     tolerated_fields: frozenset[str] = frozenset()
     receivers: frozenset[str] | None = None
+    sources: tuple[Network, ...] | None = None  # None: wherever the listener admits
+    certificates: frozenset[str] = frozenset()  # fingerprints and subjects; empty: none is needed
 
     @property
     def confirm_delay_s(self) -> int:
@@ -39,6 +42,16 @@ class Originator(Struct, frozen=True, kw_only=True):
     def entitled(self, receiver_id: str) -> bool:
         """Whether it may use vouchers of this voucher provider."""
         return self.receivers is None or receiver_id in self.receivers
+
+    def may_come_from(self, source: Address) -> bool:
+        """Whether its requests may come from this address."""
+        return self.sources is None or any(source in network for network in self.sources)
+
+    def may_present(self, certificate: ClientCertificate | None) -> bool:
+        """Whether its requests may come with this certificate, or without one (N11)."""
+        if certificate is None:
+            return not self.certificates
+        return certificate.fingerprint in self.certificates or certificate.subject in self.certificates
 
 
 class VoucherProvider(Struct, frozen=True, kw_only=True):

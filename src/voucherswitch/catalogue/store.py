@@ -70,6 +70,8 @@ def _originator(row: asyncpg.Record) -> Originator:
     values = dict(row)
     values["tolerated_fields"] = frozenset(values["tolerated_fields"])
     values["receivers"] = None if values["receivers"] is None else frozenset(values["receivers"])
+    values["sources"] = None if values["sources"] is None else tuple(values["sources"])
+    values["certificates"] = frozenset(values["certificates"])
     return Originator(**values)
 
 

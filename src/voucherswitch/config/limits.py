@@ -181,6 +181,15 @@ UNRESOLVED_COUNTED_MAX: Final = 10_000
 # How long an originator may take to send a body of at most 64 KiB.
 BODY_READ_S: Final = 10.0
 
+# Connections accepted in one go, so that a flood of them leaves the requests of others their turn.
+ACCEPT_AT_ONCE_MAX: Final = 64
+
+# The system has no descriptor or memory for a connection: the next try. Those that wait are kept by the system.
+ACCEPT_PAUSE_S: Final = 0.5
+
+# A client has this long for its part of a TLS handshake.
+TLS_HANDSHAKE_S: Final = 10.0
+
 # A draining worker serves what still comes on idle connections for this long; then it says good-bye on them.
 DRAIN_IDLE_S: Final = 3.0
 

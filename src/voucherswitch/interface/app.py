@@ -17,6 +17,7 @@ from voucherswitch.interface.admission import Admission
 from voucherswitch.interface.connection import Drain
 from voucherswitch.interface.docs_page import CONTENT_SECURITY_POLICY, docs_assets
 from voucherswitch.interface.endpoint import NO_SUCH_METHOD, NOT_FOUND, UNEXPECTED, Services
+from voucherswitch.interface.gatekeeper import Gatekeeper
 from voucherswitch.interface.openapi import document_bytes
 from voucherswitch.process import opened
 from voucherswitch.saf.express import Express
@@ -51,7 +52,7 @@ def build_app(settings: Settings, url: str, drain: Drain) -> Starlette:
             )
             app.state.services = Services(
                 deps=deps,
-                authenticator=BasicAuthenticator(settings.credential_cache_s),
+                gatekeeper=Gatekeeper(BasicAuthenticator(settings.credential_cache_s)),
                 admission=Admission(settings.in_flight_max, settings.in_flight_per_originator_max),
             )
             yield

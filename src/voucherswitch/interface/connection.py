@@ -7,6 +7,7 @@ nothing was read: of a retry, 503 would say that the first request was certainly
 """
 
 import asyncio
+import ssl
 import time
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from uvicorn.server import ServerState
 
 from voucherswitch.config.limits import GOODBYE_LINGER_S
 from voucherswitch.interface.endpoint import NOT_READ
+from voucherswitch.security.peer import PEER, Address, ClientCertificate, Peer, certificate_of
 
 
 class Drain:
@@ -66,15 +68,19 @@ class Connection(HttpToolsProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        source: Address,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         assert isinstance(server_state, Connections)
         self._all: Final = server_state
         self._dismissed = False
+        self._peer = Peer(source)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Begin; a connection that stays silent is closed like one that became idle."""
         super().connection_made(transport)
+        self._peer = Peer(self._peer.source, _certificate(transport))
         if self._all.idle_unwanted or len(self.connections) > self._all.connections_max:
             self._dismiss()
             return
@@ -84,6 +90,11 @@ class Connection(HttpToolsProtocol):
         """Take what the originator sent; after the good-bye it has its answer already."""
         if not self._dismissed:
             super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Begin to read a request, and say with it who is at the other end."""
+        super().on_message_begin()
+        self.scope[PEER] = self._peer  # type: ignore[typeddict-unknown-key]  # ASGI leaves room for more than it names
 
     def on_headers_complete(self) -> None:
         """Begin a request; the drain makes it the connection's last."""
@@ -121,6 +132,12 @@ class Connection(HttpToolsProtocol):
             self.loop.call_later(GOODBYE_LINGER_S, self.transport.close)
         else:
             self.transport.close()
+
+
+def _certificate(transport: asyncio.Transport) -> ClientCertificate | None:
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    der = None if tls is None else tls.getpeercert(binary_form=True)
+    return None if der is None else certificate_of(der)
 
 
 GOODBYE: Final = b"".join(

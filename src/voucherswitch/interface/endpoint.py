@@ -5,9 +5,10 @@ The order of the checks is the interface's (§3.1). Nothing is written before a 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -20,13 +21,13 @@ from voucherswitch.config.limits import BODY_BYTES_MAX, BODY_READ_S, RETRY_AFTER
 from voucherswitch.interface import errors
 from voucherswitch.interface.admission import Admission, OverloadedError
 from voucherswitch.interface.decode import FormatErrors
+from voucherswitch.interface.gatekeeper import Denied, Gatekeeper
 from voucherswitch.journal.batcher import JournalError
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.refusals import RecordedRefusal, Refused
 from voucherswitch.message.states import Kind
 from voucherswitch.message.trace import Trace
 from voucherswitch.providers.pool import ProviderBusyError
-from voucherswitch.security.basic import BasicAuthenticator
 from voucherswitch.switch.clock import utc_now
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Renderer, Reply
@@ -34,14 +35,14 @@ from voucherswitch.switch.telling import NOT_DURABLE
 
 log = structlog.get_logger(__name__)
 
-CHALLENGE = 'Basic realm="suv", charset="UTF-8"'
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Services(Struct, frozen=True):
     """What the endpoints of one worker share."""
 
     deps: Deps
-    authenticator: BasicAuthenticator
+    gatekeeper: Gatekeeper
     admission: Admission
 
 
@@ -87,11 +88,9 @@ async def serve(request: Request, work: Work, overloaded: Reply | None = None) -
             body = read
         # A place is taken only now: one who sends slowly, or nothing, keeps nobody out.
         with services.admission.request():
-            originator = await services.authenticator.identify(
-                request.headers.get("authorization"), services.deps.snapshot.originators
-            )
-            if originator is None:
-                return _response(request, UNIDENTIFIED, {"WWW-Authenticate": CHALLENGE})
+            originator = await services.gatekeeper.identify(request, services.deps.snapshot.originators)
+            if isinstance(originator, Denied):
+                return _response(request, originator.reply, originator.headers)
             with services.admission.originator(originator.id):
                 reply = await _answer(Incoming(request, originator, body, received_at, received_s), work)
     except (OverloadedError, ProviderBusyError) as error:
@@ -197,8 +196,8 @@ async def _read_body(request: Request) -> bytes | Reply:
     return b"".join(chunks)
 
 
-def _response(request: Request, reply: Reply, headers: dict[str, str] | None = None) -> Response:
-    headers = headers or {}
+def _response(request: Request, reply: Reply, headers: Mapping[str, str] = NO_HEADERS) -> Response:
+    headers = dict(headers)
     if reply.status == 201:
         headers["Location"] = request.url.path
     if reply.retry_after_s is not None:
@@ -214,7 +213,6 @@ def _response(request: Request, reply: Reply, headers: dict[str, str] | None = N
     return Response(reply.body, status_code=reply.status, headers=headers, media_type=media_type)
 
 
-UNIDENTIFIED = errors.plain(401, ErrorType.AUTHENTICATION_ERROR, "Originator not identified.")
 NOT_JSON = errors.plain(415, ErrorType.FORMAT_ERROR, "Content-Type must be application/json (UTF-8).")
 TOO_LARGE = errors.plain(413, ErrorType.FORMAT_ERROR, f"The body is over {BODY_BYTES_MAX} bytes.")
 OVERLOADED = errors.plain(503, ErrorType.UPSTREAM_UNAVAILABLE, "Overloaded; nothing was processed.", RETRY_AFTER_S)

@@ -8,14 +8,16 @@ a worker's successor takes over the connections that wait in it (0018).
 import asyncio
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvicorn
 
 from voucherswitch.config.limits import DRAIN_IDLE_S, OPEN_FILES_MAX
 from voucherswitch.config.settings import Settings
+from voucherswitch.interface.accept import Acceptor, Listener
 from voucherswitch.interface.app import build_app
 from voucherswitch.interface.connection import Connection, Connections, Drain
+from voucherswitch.security.peer import Address
 
 BACKLOG = 2048
 
@@ -89,20 +91,33 @@ def serve(
         timeout_graceful_shutdown=settings.drain_s,
     )
     sock = listener or shared_socket(settings.interface_host, settings.interface_port)
-    _Server(config, Connections(drain, settings.connections_max), on_ready).run(sockets=[sock])
+    sock.listen(BACKLOG)
+    listeners = [Listener(sock, admits=lambda _: True)]
+    _Server(config, Connections(drain, settings.connections_max), listeners, on_ready).run(sockets=[sock])
 
 
 class _Server(uvicorn.Server):
     """uvicorn's, which says when it is ready and lets idle connections have their last request."""
 
-    def __init__(self, config: uvicorn.Config, connections: Connections, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        connections: Connections,
+        listeners: Sequence[Listener],
+        on_ready: Callable[[], None],
+    ) -> None:
         super().__init__(config)
+        self._listeners = listeners
         self.server_state: Connections = connections
         self._on_ready = on_ready
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn calls it by name
+        await super().startup([])  # uvicorn would accept from them itself, before anybody has seen who comes
+        self.servers = [Acceptor(listener, self._connection) for listener in self._listeners]  # type: ignore[misc]  # as far as uvicorn uses them
         self._on_ready()
+
+    def _connection(self, source: Address) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state, source=source)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.server_state.drain.begin()

@@ -287,6 +287,7 @@ CREATE TABLE originator (
     single_confirm_delay_s integer,                    -- NULL: deadline_s + 15
     tolerated_fields      text[] NOT NULL DEFAULT '{}',
     receivers             text[],                      -- NULL: entitled for every voucher provider
+    sources               cidr[],                      -- NULL: from wherever the listener admits
     changed_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK (deadline_s BETWEEN 2 AND 300),
     CHECK (provision_decline_status IN (400, 404)),
@@ -380,6 +381,17 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON originator FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+
+CREATE TABLE originator_certificate (                  -- who has any must present one of them (N11)
+    originator_id text NOT NULL REFERENCES originator ON DELETE CASCADE,
+    fingerprint   text,                                -- SHA-256 of the certificate's DER, hex
+    subject       text,                                -- RFC 4514: any certificate of this name that our authority issued
+    added_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((fingerprint IS NULL) <> (subject IS NULL)),
+    CHECK (fingerprint ~ '^[0-9a-f]{64}$'),
+    UNIQUE NULLS NOT DISTINCT (originator_id, fingerprint, subject)
+);
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON originator_certificate FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON provider FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON maintenance FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON voucher_provider FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();

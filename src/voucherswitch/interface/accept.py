@@ -1,0 +1,97 @@
+"""Accept connections: see where one comes from before a byte of it is read, then give it to its protocol."""
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from voucherswitch.config.limits import ACCEPT_AT_ONCE_MAX, ACCEPT_PAUSE_S, TLS_HANDSHAKE_S
+from voucherswitch.security.peer import Address, source_of
+
+log = structlog.get_logger(__name__)
+
+# What `accept` says when the system has nothing left to give a connection with; waiting helps, closing does not.
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Listener(Struct, frozen=True):
+    """A socket that connections come in at, and what is asked of them.
+
+    `admits` says whether a source may connect at all; whoever may not is closed without an answer (N2).
+    """
+
+    sock: socket.socket
+    admits: Callable[[Address], bool]
+    tls: Callable[[], ssl.SSLContext] | None = None  # asked for each connection, so that a renewed one counts at once
+
+
+class Acceptor:
+    """Accepts from one listener until it is closed. Has the two methods that uvicorn asks of a server."""
+
+    def __init__(self, listener: Listener, protocol: Callable[[Address], asyncio.Protocol]) -> None:
+        self._listener: Final = listener
+        self._protocol: Final = protocol
+        self._loop: Final = asyncio.get_running_loop()
+        self._beginning: Final[set[asyncio.Task[None]]] = set()
+        self._resume: asyncio.TimerHandle | None = None
+        self._closed = False
+        listener.sock.setblocking(False)
+        self._loop.add_reader(listener.sock, self._accept)
+
+    def close(self) -> None:
+        """Accept no more. Connections that wait in the socket stay there, for whoever else holds it."""
+        if not self._closed:
+            self._closed = True
+            self._loop.remove_reader(self._listener.sock)
+            if self._resume is not None:
+                self._resume.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait for the connections that are being begun."""
+        while self._beginning:
+            await asyncio.wait(self._beginning)
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPT_AT_ONCE_MAX):
+            try:
+                sock, address = self._listener.sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                log.error("connections are not accepted", reason=error.strerror, again_in_s=ACCEPT_PAUSE_S)
+                self._loop.remove_reader(self._listener.sock)
+                self._resume = self._loop.call_later(ACCEPT_PAUSE_S, self._go_on)
+                return
+            source = source_of(address[0])
+            if not self._listener.admits(source):
+                log.warning("source not listed", source=str(source))
+                sock.close()
+                continue
+            task = self._loop.create_task(self._begin(sock, source))
+            self._beginning.add(task)
+            task.add_done_callback(self._beginning.discard)
+
+    def _go_on(self) -> None:
+        self._loop.add_reader(self._listener.sock, self._accept)
+
+    async def _begin(self, sock: socket.socket, source: Address) -> None:
+        sock.setblocking(False)
+        context = None if self._listener.tls is None else self._listener.tls()
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: self._protocol(source),
+                sock,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else TLS_HANDSHAKE_S,
+            )
+        except (OSError, ssl.SSLError) as error:
+            # Whoever scans us fails here; it is their business, and worth a line only to whoever looks for it.
+            log.debug("connection not begun", source=str(source), reason=str(error))
+            sock.close()
