@@ -8,13 +8,13 @@ from typing import Literal, get_origin
 
 from pydantic.fields import FieldInfo
 
-from voucherswitch.config import settings
-from voucherswitch.config.settings import Settings
+from voucherswitch.config import reading
+from voucherswitch.config.settings import Settings, env_name
 
 _HEAD = """\
 # Settings
 
-Made by `make docs` from `src/voucherswitch/config/settings.py`; change the definitions there.
+Made by `make docs` from `src/voucherswitch/config/`; change the definitions there.
 
 The first of these that has a value wins: a command's option, the environment variable, the settings file, the
 default. The settings file is `voucherswitch.toml` in the working directory, or the file that `VOUCHERSWITCH_CONFIG`
@@ -37,17 +37,17 @@ def render() -> str:
 def _row(name: str, field: FieldInfo) -> str:
     cells = (
         f"`{name}`",
-        f"`{settings.env_name(name)}`",
+        f"`{env_name(name)}`",
         _type(field),
         _default(field),
-        settings.accepts(field),
+        reading.accepts(field),
         field.description or "",
     )
     return "| " + " | ".join(cells) + " |\n"
 
 
 def _type(field: FieldInfo) -> str:
-    annotation = settings.annotation_of(field)
+    annotation = reading.annotation_of(field)
     if get_origin(annotation) is Literal:
         return "choice"
     if get_origin(annotation) is tuple:
@@ -56,7 +56,7 @@ def _type(field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    stated = settings.extra_of(field, "default_text")
+    stated = reading.extra_of(field, "default_text")
     if stated is not None:
         return stated
     if isinstance(field.default, tuple):

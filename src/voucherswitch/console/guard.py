@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from voucherswitch.config.settings import is_loopback
+from voucherswitch.config.rules import is_loopback
 from voucherswitch.console.rendering import Pages
 
 log = structlog.get_logger(__name__)

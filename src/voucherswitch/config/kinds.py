@@ -1,0 +1,59 @@
+"""What settings are made of: the types of their values, and the ways to define one."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+
+def _refuse_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("is not a whole number")  # noqa: TRY004 - pydantic reports ValueError as a wrong value
+    return value
+
+
+def split_words(value: object) -> object:
+    """Take a text as a list: words with commas between."""
+    if isinstance(value, str):
+        return [word.strip() for word in value.split(",")]
+    return value
+
+
+def lower(value: object) -> object:
+    """Take a word however it is capitalised."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def _absolute(path: Path) -> Path:
+    # Fixed at start, so that a later change of the working directory moves nothing.
+    return path.expanduser().absolute()
+
+
+def postgresql_url(url: str) -> str:
+    """Refuse what is not the URL of a PostgreSQL database."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("is not the URL of a PostgreSQL database")
+    return url
+
+
+Whole = Annotated[int, BeforeValidator(_refuse_bool)]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]{1,253}$")]
+PathWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+def cores() -> int:
+    """Cores this process may use, 64 at most: one switch worker each."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, 64)
+
+
+def port(default: int, meaning: str) -> Any:
+    """A setting that is a port."""
+    return Field(default, ge=1, le=65_535, description=meaning)
+
+
+def whole(default: int, low: int, high: int, meaning: str) -> Any:
+    """A setting that is a whole number."""
+    return Field(default, ge=low, le=high, description=meaning)

@@ -1,0 +1,93 @@
+"""The rules that no single setting can state: settings that contradict each other, or this environment."""
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from voucherswitch.config import limits
+from voucherswitch.config.reading import SettingsError
+
+if TYPE_CHECKING:
+    from voucherswitch.config.settings import Settings
+
+# Fewer, and a retry, a refund or a provider's daily file may come after its request was archived.
+CLOSED_DAYS_MIN: Final = 30
+
+# Makes the error of a setting: its name, what is wrong with it, what to set.
+Refusal: TypeAlias = Callable[[str, str, str], SettingsError]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to an address. A name other than `localhost` may be anything."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_contradictions(settings: "Settings", refuse: Refusal) -> None:
+    """Raise what `refuse` makes of the first contradiction."""
+    if not is_loopback(settings.interface_host):
+        raise refuse(
+            "interface_host",
+            f"{settings.interface_host!r} would show passwords and PINs to the network: the interface is plain HTTP",
+            "set 127.0.0.1 and let a TLS proxy on this machine pass requests on",
+        )
+    if not is_loopback(settings.console_host):
+        raise refuse(
+            "console_host",
+            f"{settings.console_host!r} would open the console to the network: it is plain HTTP and has no login",
+            "set 127.0.0.1 and reach it through an SSH tunnel",
+        )
+    if 0 < settings.closed_days < CLOSED_DAYS_MIN:
+        raise refuse(
+            "closed_days",
+            f"{settings.closed_days} days are too few for late retries, refunds and the providers' files",
+            f"set 0 to archive nothing, or at least {CLOSED_DAYS_MIN}",
+        )
+    if settings.environment == "production" and not settings.vault_key_path.is_file():
+        raise refuse(
+            "vault_key_file",
+            f"there is no file {str(settings.vault_key_path)!r}, and production makes no key of its own",
+            "set the file of the key that seals this journal's PINs",
+        )
+
+    taken: dict[int, str] = {}
+    for name in ("interface_port", "console_port", "simulator_port_base", "worker_metrics_port"):
+        port: int = getattr(settings, name)
+        if port and port in taken:
+            raise refuse(name, f"{port} is {taken[port]} as well", "set a port of its own")
+        taken[port] = name
+
+    if settings.saf_backoff_initial_ms > settings.saf_backoff_max_ms:
+        raise refuse(
+            "saf_backoff_initial_ms",
+            f"{settings.saf_backoff_initial_ms} is more than saf_backoff_max_ms",
+            f"set at most {settings.saf_backoff_max_ms}, or raise saf_backoff_max_ms",
+        )
+
+    if settings.breaker_cool_down_ms > settings.breaker_cool_down_max_ms:
+        raise refuse(
+            "breaker_cool_down_ms",
+            f"{settings.breaker_cool_down_ms} is more than breaker_cool_down_max_ms",
+            f"set at most {settings.breaker_cool_down_max_ms}, or raise breaker_cool_down_max_ms",
+        )
+
+    if settings.resolve_backoff_initial_ms > settings.resolve_backoff_max_ms:
+        raise refuse(
+            "resolve_backoff_initial_ms",
+            f"{settings.resolve_backoff_initial_ms} is more than resolve_backoff_max_ms",
+            f"set at most {settings.resolve_backoff_max_ms}, or raise resolve_backoff_max_ms",
+        )
+
+    if settings.database_url is None:
+        wanted = settings.workers * settings.journal_connections
+        usable = limits.EMBEDDED_CONNECTIONS_MAX - limits.EMBEDDED_CONNECTIONS_RESERVED
+        if wanted > usable:
+            raise refuse(
+                "journal_connections",
+                f"{settings.workers} workers would open {wanted} connections, the embedded database takes {usable}",
+                f"set at most {max(1, usable // settings.workers)}, or a DATABASE_URL",
+            )
