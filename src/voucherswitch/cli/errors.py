@@ -12,7 +12,7 @@ _EXPECTED: Final = frozenset(
     {
         "voucherswitch.catalogue.store.CatalogueError",
         "voucherswitch.cli.errors.CommandError",
-        "voucherswitch.config.settings.SettingsError",
+        "voucherswitch.config.reading.SettingsError",
         "voucherswitch.console.app.PortInUseError",
         "voucherswitch.interface.server.PortInUseError",
         "voucherswitch.journal.archive.files.ArchiveError",
