@@ -22,7 +22,8 @@ from voucherswitch.journal.presence import Presence, Worker, this_process
 from voucherswitch.providers.breaker import BreakerLimits, Breakers
 from voucherswitch.providers.gate import Gate
 from voucherswitch.providers.pool import ProviderPool
-from voucherswitch.security.vault import Vault, VaultError, load_vault
+from voucherswitch.security.key_source import FileKeys, source_of
+from voucherswitch.security.vault import Vault, VaultError
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +51,10 @@ async def open_vault(settings: Settings, connection: Connection) -> Vault:
         VaultError: one line: the key file is missing or damaged, or it is not the one that sealed this journal.
     """
     sealed = await connection.fetchval("SELECT sealed FROM vault_check")
-    path = settings.vault_key_path
-    vault = load_vault(path, create=settings.environment == "sandbox" and sealed is None)
+    source = source_of(settings)
+    if sealed is None and settings.environment == "sandbox" and isinstance(source, FileKeys):
+        source.create()
+    vault = Vault(source.read())
     if sealed is None:
         await connection.execute(
             "INSERT INTO vault_check (sealed) VALUES ($1) ON CONFLICT DO NOTHING", vault.seal(_CHECK, _CHECK)
@@ -61,7 +64,7 @@ async def open_vault(settings: Settings, connection: Connection) -> Vault:
         vault.open(sealed, _CHECK)
     except VaultError as error:
         raise VaultError(
-            f"{path} is not the vault key that sealed this journal's vouchers ({error}); restore the right one"
+            f"{source.where} is not the vault key that sealed this journal's vouchers ({error}); restore the right one"
         ) from error
     return vault
 

@@ -9,10 +9,10 @@ import pytest
 
 from cli.cli_support import Done, Terminal, environment, open_folder
 from journal.journal_traffic import Requests, Traffic, put_provider
+from support.vault import vault_of
 from voucherswitch.journal.embedded import EmbeddedPostgres
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import migrate
-from voucherswitch.security.vault import load_vault
 
 AGED = (
     """UPDATE advice SET state = 2, attempts = 1, finished_at = created_at
@@ -43,7 +43,7 @@ class Books:
 @pytest.fixture(scope="module")
 async def books(terminal: Terminal) -> AsyncIterator[Books]:
     with open_folder() as folder, EmbeddedPostgres(folder / "data") as server:
-        vault = load_vault(folder / "vault.key", create=True)
+        vault = vault_of(folder / "vault.key")
         await migrate(server.url)
         async with asyncpg.create_pool(server.url, min_size=1, max_size=2) as pool:
             async with pool.acquire() as connection:

@@ -9,12 +9,12 @@ import pytest
 
 from cli.cli_support import Done, Terminal, environment, open_folder
 from journal.journal_traffic import Requests, Traffic, put_provider
+from support.vault import vault_of
 from voucherswitch.config.limits import LEG_PARTITION_DAYS
 from voucherswitch.journal.embedded import EmbeddedPostgres
 from voucherswitch.journal.invariants import INVARIANTS
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import migrate
-from voucherswitch.security.vault import load_vault
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"  # port 1: nobody listens there
 
@@ -36,8 +36,8 @@ class Books:
 @pytest.fixture(scope="module")
 async def books(terminal: Terminal) -> AsyncIterator[Books]:
     with open_folder() as folder, EmbeddedPostgres(folder / "data") as server:
-        vault = load_vault(folder / "vault.key", create=True)
-        load_vault(folder / "other.key", create=True)
+        vault = vault_of(folder / "vault.key")
+        vault_of(folder / "other.key")
         await migrate(server.url)
         async with asyncpg.create_pool(server.url, min_size=1, max_size=2) as pool:
             async with pool.acquire() as connection:
@@ -100,7 +100,7 @@ async def test_a_fingerprint_that_is_not_the_codes_is_a_finding(books: Books) ->
         assert done.json["findings"][0]["examples"] == [str(books.requests.ids["approved"])]
     finally:
         code = books.requests.codes["approved"]
-        fingerprint = load_vault(books.folder / "vault.key", create=False).fingerprint(code)
+        fingerprint = vault_of(books.folder / "vault.key").fingerprint(code)
         await books.pool.execute("UPDATE transaction SET fingerprint = $1 WHERE kind = 1 AND state = 2", fingerprint)
 
 

@@ -5,7 +5,8 @@ from uuid import UUID
 from support.messages import a_provision, a_redemption
 from support.switch import Switch
 from support.till import Till
-from voucherswitch.security.vault import load_vault
+from support.vault import vault_of
+from voucherswitch.security.sealed import TRANSACTION
 
 
 async def everything_in(switch: Switch) -> dict[str, str]:
@@ -50,6 +51,5 @@ async def test_what_is_sealed_opens_with_the_key_file_alone(switch: Switch, till
     sold = await till.post("/vouchers", request := a_provision())
     row = await switch.pool.fetchrow("SELECT answer FROM transaction WHERE request_id = $1::text::uuid", request["id"])
     assert row is not None
-    vault = load_vault(switch.folder / "data" / "vault.key", create=False)
-    context = UUID(request["id"]).bytes + (0).to_bytes(2, "big") + b"answer"
-    assert sold.code.encode() in vault.open(row["answer"], context)
+    vault = vault_of(switch.folder / "data" / "vault.key")
+    assert sold.code.encode() in vault.open(row["answer"], TRANSACTION.context("answer", UUID(request["id"]), 0))

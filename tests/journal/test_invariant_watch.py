@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from journal.journal_traffic import Requests, Traffic, put_provider
+from support.vault import a_vault
 from voucherswitch.config.limits import INVARIANT_CLAIM_S
 from voucherswitch.journal import invariant_watch, invariants
 from voucherswitch.journal.invariant_watch import check_recent, last_check, unresolved
@@ -15,7 +16,6 @@ from voucherswitch.journal.invariants import Connection
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import migrate
 from voucherswitch.journal.statements import SQL
-from voucherswitch.security.vault import Vault
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ async def requests(pool: asyncpg.Pool) -> Requests:
     """One request in every state."""
     async with pool.acquire() as connection:
         await put_provider(connection)
-    return await Traffic(Journal(pool, Vault({1: bytes(32)}, 1), 1, batch_max=64, queue_max=1000)).all()
+    return await Traffic(Journal(pool, a_vault(), 1, batch_max=64, queue_max=1000)).all()
 
 
 @pytest.fixture

@@ -13,13 +13,15 @@ import pytest
 
 from journal.invariant_breaks import BREAKS, Break
 from journal.journal_traffic import NEXT_PROVIDER, Requests, Traffic, put_provider
+from support.vault import a_vault
 from voucherswitch.config import limits
 from voucherswitch.journal import invariants
 from voucherswitch.journal.invariants import INVARIANTS, NAMED, Connection, Window, check, check_one
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import migrate
 from voucherswitch.message.states import AdviceKind, State
-from voucherswitch.security.vault import Vault
+
+VAULT: Final = a_vault()
 
 CASES: Final = pytest.mark.parametrize(
     "broken", BREAKS, ids=[f"{one.invariant}-{number}" for number, one in enumerate(BREAKS)]
@@ -39,7 +41,7 @@ async def traffic(pool: asyncpg.Pool) -> Traffic:
     """Writes requests."""
     async with pool.acquire() as connection:
         await put_provider(connection)
-    return Traffic(Journal(pool, Vault({1: bytes(32)}, 1), 1, batch_max=64, queue_max=1000))
+    return Traffic(Journal(pool, VAULT, 1, batch_max=64, queue_max=1000))
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +64,7 @@ async def connection(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
 
 def sql_of(template: str, requests: Requests) -> str:
     """A break for these requests."""
-    vault = Vault({1: bytes(32)}, 1)
-    codes = {f"{name}_code": rf"\x{vault.fingerprint(code).hex()}" for name, code in requests.codes.items()}
+    codes = {f"{name}_code": rf"\x{VAULT.fingerprint(code).hex()}" for name, code in requests.codes.items()}
     return template.format(**requests.ids, **codes)
 
 

@@ -7,13 +7,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from support.vault import a_vault
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import migrate
 from voucherswitch.journal.presence import Presence, Worker, this_process
 from voucherswitch.journal.records import Closing, Entry, Opening, Record
 from voucherswitch.message.parties import Store
 from voucherswitch.message.states import Kind, State, mask
-from voucherswitch.security.vault import Vault, load_vault
+from voucherswitch.security.vault import Vault
 
 CALL_MS = 60_000
 LEASE_S = 300
@@ -81,7 +82,7 @@ async def processes(
     pool: asyncpg.Pool, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[Process, Process]]:
     """Two processes that live."""
-    vault = load_vault(tmp_path_factory.mktemp("vault") / "vault.key", create=True)
+    vault = a_vault()
     first, second = await Process(pool, vault).lives(), await Process(pool, vault).lives()
     yield first, second
     await first.presence.release()

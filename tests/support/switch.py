@@ -23,6 +23,7 @@ from support.originators import ALL, PASSWORD, TILL, Originator
 from support.processes import Process
 from support.providers import SECRETS, Brand, load_brand, load_brands
 from support.simulator import SimulatorControl
+from support.vault import vault_of
 from support.waiting import eventually
 from voucherswitch.catalogue import store
 from voucherswitch.catalogue.sandbox import load_sandbox
@@ -31,7 +32,7 @@ from voucherswitch.journal.embedded import EmbeddedPostgres
 from voucherswitch.journal.migrate import migrate
 from voucherswitch.message.states import AdviceKind, AdviceState, State, VoucherState
 from voucherswitch.security.passwords import hash_password
-from voucherswitch.security.vault import Vault, load_vault
+from voucherswitch.security.vault import Vault
 
 READY_S: Final = 30.0
 RAW_S: Final = 20.0
@@ -99,7 +100,7 @@ class Switch:
         try:
             simulator.start()
             await asyncio.to_thread(database.start)
-            switch = cls(folder, database, simulator, load_vault(folder / "data" / "vault.key", create=True))
+            switch = cls(folder, database, simulator, vault_of(folder / "data" / "vault.key"))
             try:
                 await switch._open(SETTINGS | dict(settings or {}))
                 for _ in range(senders):

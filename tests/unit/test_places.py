@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
+from support.vault import a_vault
 from voucherswitch.providers.pool import ProviderBusyError, ProviderPool
-from voucherswitch.security.vault import Vault
 
 
 @pytest.fixture
 def pool() -> ProviderPool:
-    return ProviderPool(Vault({1: bytes(32)}, 1), in_flight_max=1)
+    return ProviderPool(a_vault(), in_flight_max=1)
 
 
 def test_a_request_that_asks_nobody_gives_its_place_back(pool: ProviderPool) -> None:

@@ -31,6 +31,7 @@ from voucherswitch.config.limits import (
 )
 from voucherswitch.journal.statements import SQL
 from voucherswitch.message.parties import Institution
+from voucherswitch.security.sealed import PROVIDER
 from voucherswitch.security.vault import Vault
 
 Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
@@ -220,23 +221,20 @@ async def put_route(connection: Connection, route: Route) -> int:
 
 async def put_provider(connection: Connection, vault: Vault, provider: Provider, secrets: dict[str, str]) -> None:
     """Add a provider or replace its settings; `secrets` are sealed before they are stored."""
-    sealed = vault.seal(msgspec.json.encode(secrets), secrets_context(provider.id)) if secrets else None
+    sealed = vault.seal(msgspec.json.encode(secrets), PROVIDER.context("secrets", provider.id)) if secrets else None
     await connection.execute(
         SQL["put_provider"], provider.id, provider.connector, json.dumps(dict(provider.settings)), sealed,
         provider.enabled,
     )  # fmt: skip
 
 
-def secrets_context(provider_id: str) -> bytes:
-    """The associated data under which a provider's secrets are sealed."""
-    return b"provider secrets " + provider_id.encode()
-
-
 def open_secrets(vault: Vault, provider: Provider) -> dict[str, str]:
     """Open a provider's secrets."""
     if provider.secrets is None:
         return {}
-    return msgspec.json.decode(vault.open(provider.secrets, secrets_context(provider.id)), type=dict[str, str])
+    return msgspec.json.decode(
+        vault.open(provider.secrets, PROVIDER.context("secrets", provider.id)), type=dict[str, str]
+    )
 
 
 async def pause_saf(connection: Connection, provider_id: str, paused: bool) -> None:

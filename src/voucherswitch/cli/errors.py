@@ -20,7 +20,7 @@ _EXPECTED: Final = frozenset(
         "voucherswitch.journal.embedded.EmbeddedPostgresError",
         "voucherswitch.providers.contract.connector.ProviderSettingsError",
         "voucherswitch.security.passwords.PasswordError",
-        "voucherswitch.security.vault.VaultError",
+        "voucherswitch.security.keys.VaultError",
     }
 )
 _LACKS_MIGRATIONS: Final = "the database lacks this release's migrations; run: voucherswitch db migrate"

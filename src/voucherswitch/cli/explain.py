@@ -94,11 +94,13 @@ async def _story(connection: "asyncpg.Connection", settings: "Settings", wanted:
 
 def _fingerprint(settings: "Settings", code: str) -> bytes | None:
     """By which the journal finds a voucher's code; None where this machine has no vault key to make it with."""
-    from voucherswitch.security.vault import load_vault
+    from voucherswitch.security.key_source import FileKeys, source_of
+    from voucherswitch.security.vault import Vault
 
-    if not settings.vault_key_path.is_file():
+    source = source_of(settings)
+    if isinstance(source, FileKeys) and not source.path.is_file():
         return None
-    return load_vault(settings.vault_key_path, create=False).fingerprint(code)
+    return Vault(source.read()).fingerprint(code)
 
 
 async def _unresolved(connection: "asyncpg.Connection", limit: int) -> "tuple[datetime, Unresolved]":

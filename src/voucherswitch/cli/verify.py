@@ -97,7 +97,8 @@ async def _verify(
 ) -> "tuple[list[str], list[Finding]]":
     from voucherswitch.journal import soundness
     from voucherswitch.journal.invariants import EVER, INVARIANTS, TO_THE_END, Window, check_one
-    from voucherswitch.security.vault import load_vault
+    from voucherswitch.security.key_source import source_of
+    from voucherswitch.security.vault import Vault
 
     if await soundness.lacks_migrations(connection):
         raise CommandError("the database lacks this release's migrations; run: voucherswitch db migrate")
@@ -110,7 +111,7 @@ async def _verify(
         if not (since and invariant.only_full)
     }
     if sample:
-        vault = load_vault(settings.vault_key_path, create=False)
+        vault = Vault(source_of(settings).read())
         steps[soundness.SEALED] = lambda: soundness.check_sealed(connection, vault, sample)
     steps[soundness.TRACE] = lambda: soundness.check_trace(connection)
     findings = []

@@ -1,6 +1,7 @@
 """What settings are made of: the types of their values, and the ways to define one."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,11 @@ def split_words(value: object) -> object:
     if isinstance(value, str):
         return [word.strip() for word in value.split(",")]
     return value
+
+
+def split_command(value: object) -> object:
+    """Take a text as a program with its arguments, quoted as for a shell."""
+    return shlex.split(value) if isinstance(value, str) else value
 
 
 def lower(value: object) -> object:

@@ -11,6 +11,11 @@ BODY_BYTES_MAX: Final = 64 * 1024
 # The deepest message of the interface nests 6 levels; more is an attack on the decoder's stack.
 JSON_DEPTH_MAX: Final = 16
 
+# The text of the vault's keys: 255 of them with notes are a third of this.
+VAULT_KEY_TEXT_BYTES_MAX: Final = 64 * 1024
+# What a key management service gets to answer, at a start and when a key is added.
+VAULT_KEY_COMMAND_S: Final = 10.0
+
 # Lanes keep one request's advices in order. 16 keep 16 senders busy; each more is a lease to renew.
 LANES_PER_PROVIDER: Final = 16
 

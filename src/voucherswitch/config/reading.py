@@ -118,6 +118,13 @@ def read_file(environ: Mapping[str, str], fields: Fields) -> dict[str, Any]:
                 "there is no such setting",
                 f"did you mean {near[0]}?" if near else "take it out",
             )
+        if extra_of(fields[key], "environment_only"):
+            raise SettingsError(
+                key,
+                f"file {path}",
+                "a secret does not belong into a settings file",
+                f"take it out; it is read from the environment variable {variable_of(fields, key)} only",
+            )
     return values
 
 

@@ -47,12 +47,7 @@ def refuse_contradictions(settings: "Settings", refuse: Refusal) -> None:
             f"{settings.closed_days} days are too few for late retries, refunds and the providers' files",
             f"set 0 to archive nothing, or at least {CLOSED_DAYS_MIN}",
         )
-    if settings.environment == "production" and not settings.vault_key_path.is_file():
-        raise refuse(
-            "vault_key_file",
-            f"there is no file {str(settings.vault_key_path)!r}, and production makes no key of its own",
-            "set the file of the key that seals this journal's PINs",
-        )
+    _refuse_key_sources(settings, refuse)
 
     taken: dict[int, str] = {}
     for name in ("interface_port", "console_port", "simulator_port_base", "worker_metrics_port"):
@@ -90,4 +85,20 @@ def refuse_contradictions(settings: "Settings", refuse: Refusal) -> None:
                 "journal_connections",
                 f"{settings.workers} workers would open {wanted} connections, the embedded database takes {usable}",
                 f"set at most {max(1, usable // settings.workers)}, or a DATABASE_URL",
+            )
+
+
+def _refuse_key_sources(settings: "Settings", refuse: Refusal) -> None:
+    """One source of vault keys, and in production one that is there."""
+    sources = ("vault_key_file", "vault_keys", "vault_key_command")
+    named = [name for name in sources if getattr(settings, name)]
+    if len(named) > 1:
+        raise refuse(named[1], f"{named[0]} is set as well", f"set one of {', '.join(sources)}")
+    if settings.environment == "production" and named in ([], ["vault_key_file"]):
+        path = settings.vault_key_path
+        if not path.is_file():
+            raise refuse(
+                "vault_key_file",
+                f"there is no file {str(path)!r}, and production makes no key of its own",
+                "set the file of this journal's keys; the first one is made by: voucherswitch vault create",
             )

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -29,6 +29,7 @@ from voucherswitch.config.kinds import (
     lower,
     port,
     postgresql_url,
+    split_command,
     split_words,
     whole,
 )
@@ -79,8 +80,26 @@ class Settings(BaseSettings):
     )
     vault_key_file: AbsolutePath | None = Field(
         None,
-        description="The key that seals PINs. Missing: made in a sandbox, refused in production.",
+        description="The keys that seal PINs. Missing: made in a sandbox, refused in production.",
         json_schema_extra={"default_text": "`vault.key` in `data_dir`", "accepts": "a file"},
+    )
+    vault_keys: SecretStr | None = Field(
+        None,
+        description="The text of the key file itself, instead of a file; in the environment only.",
+        json_schema_extra={
+            "default_text": "unset",
+            "accepts": "what a key file holds",
+            "secret": True,
+            "environment_only": True,
+        },
+    )
+    vault_key_command: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_command)] = Field(
+        (),
+        max_length=64,
+        repr=False,  # its arguments may open a key store
+        description="A command that prints the text of the key file, instead of a file: the client of a key management "
+        "service. It is run without a shell.",
+        json_schema_extra={"default_text": "unset", "accepts": "a program with its arguments", "secret": True},
     )
 
     interface_host: Host = Field("127.0.0.1", description="Address on which originators are served, plain HTTP.")

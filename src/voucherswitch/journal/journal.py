@@ -37,13 +37,12 @@ from voucherswitch.journal.statements import Statement
 from voucherswitch.message.refusals import RecordedRefusal
 from voucherswitch.message.states import AdviceKind, Kind, State
 from voucherswitch.message.trace import Leg
+from voucherswitch.security.sealed import ANSWER, REQUEST, transaction_context
 from voucherswitch.security.vault import Vault
 
 log = structlog.get_logger(__name__)
 
 _encode_json = msgspec.json.Encoder().encode
-
-REQUEST, ANSWER = b"request", b"answer"  # names of the sealed columns, part of their associated data
 
 
 class Journal:
@@ -394,14 +393,16 @@ class Journal:
         """Open the request as it came, without PINs."""
         if record.sealed_request is None:
             raise ValueError(f"transaction {record.request_id} has no request")
-        return self.vault.open(record.sealed_request, sealed_context(record.request_id, record.generation, REQUEST))
+        return self.vault.open(
+            record.sealed_request, transaction_context(record.request_id, record.generation, REQUEST)
+        )
 
     def open_answer(self, request_id: UUID, generation: int, sealed: bytes) -> bytes:
         """Open what `Closing.answer` sealed."""
-        return self.vault.open(sealed, sealed_context(request_id, generation, ANSWER))
+        return self.vault.open(sealed, transaction_context(request_id, generation, ANSWER))
 
     def _seal(self, request_id: UUID, generation: int, column: bytes, plaintext: bytes) -> bytes:
-        return self.vault.seal(plaintext, sealed_context(request_id, generation, column))
+        return self.vault.seal(plaintext, transaction_context(request_id, generation, column))
 
 
 @contextmanager
@@ -411,11 +412,6 @@ def _trace_only(request_id: UUID) -> Iterator[None]:
         yield
     except JournalError as error:
         log.error("trace not written", request_id=str(request_id), reason=str(error))
-
-
-def sealed_context(request_id: UUID, generation: int, column: bytes) -> bytes:
-    """What binds a sealed value to its row and column: copied elsewhere it does not open."""
-    return request_id.bytes + generation.to_bytes(2, "big") + column
 
 
 def _json(value: object) -> str:

@@ -10,10 +10,10 @@ import asyncpg
 
 from voucherswitch.config.limits import INVARIANT_FULL_S_MAX
 from voucherswitch.journal.invariants import Breach, Connection, Finding
-from voucherswitch.journal.journal import ANSWER, REQUEST, sealed_context
 from voucherswitch.journal.migrate import newest_revision
 from voucherswitch.message.answers import unpack
 from voucherswitch.message.states import Kind
+from voucherswitch.security.sealed import ANSWER, REQUEST, transaction_context
 from voucherswitch.security.vault import Vault, VaultError
 
 SEALED: Final = "sealed_opens"
@@ -62,10 +62,10 @@ async def check_sealed(connection: Connection, vault: Vault, rows: int) -> Findi
 
 def _trouble(row: asyncpg.Record, vault: Vault) -> str | None:
     try:
-        vault.open(row["request"], sealed_context(row["request_id"], row["generation"], REQUEST))
+        vault.open(row["request"], transaction_context(row["request_id"], row["generation"], REQUEST))
         if row["answer"] is None:
             return None
-        answer = unpack(vault.open(row["answer"], sealed_context(row["request_id"], row["generation"], ANSWER)))
+        answer = unpack(vault.open(row["answer"], transaction_context(row["request_id"], row["generation"], ANSWER)))
     except VaultError as error:
         return str(error)
     if row["kind"] != Kind.PROVISION or answer.voucher is None:
