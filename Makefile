@@ -20,7 +20,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-providers format docs
+.PHONY: help run test check bench bench-providers format docs audit sbom
 .DELETE_ON_ERROR:
 
 help: ## print this list
@@ -58,13 +58,26 @@ docs: .venv/.synced ## write the generated pages of docs/reference anew
 	$(BIN)/python -m voucherswitch.journal.invariants_reference > docs/reference/invariants.md.new
 	mv docs/reference/invariants.md.new docs/reference/invariants.md
 
-# Stamps make the second run instant. `--inexact`: neither of the two takes away what the other installed.
+# --strict: a package that nobody could tell anything about is not one without a fault. Without the network this fails.
+audit: .venv/.synced-audit ## ask the public advisory database about everything that uv.lock names; needs the network
+	@mkdir -p dist
+	$(UV) export --quiet --frozen --all-groups --no-emit-project --output-file dist/audited.txt
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement dist/audited.txt
+
+sbom: .venv/.synced ## the list of all that a release is made of (CycloneDX), to dist/sbom.cdx.json
+	@UV=$(UV) $(BIN)/python -m deploy.sbom dist/sbom.cdx.json
+
+# Stamps make the second run instant. `--inexact`: none of the three takes away what another installed.
 .venv/.synced: pyproject.toml uv.lock | $(UV)
 	$(UV) sync --frozen --inexact --quiet --python "$(PYTHON)"
 	@touch $@
 
 .venv/.synced-bench: pyproject.toml uv.lock | $(UV)
 	$(UV) sync --frozen --inexact --quiet --python "$(PYTHON)" --group bench
+	@touch $@
+
+.venv/.synced-audit: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --frozen --inexact --quiet --python "$(PYTHON)" --group audit
 	@touch $@
 
 # Some systems package venv without pip; then the system's pip fills it.
