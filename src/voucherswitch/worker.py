@@ -12,7 +12,13 @@ from typing import Any, TypeAlias
 import msgspec
 import structlog
 
-from voucherswitch.config.limits import ARCHIVE_CHECK_S, ARCHIVE_LOOK_AT_MAX, LATE_ANSWERS_S, PARTITION_CHECK_S
+from voucherswitch.config.limits import (
+    ARCHIVE_CHECK_S,
+    ARCHIVE_LOOK_AT_MAX,
+    AUDIT_CHECK_S,
+    LATE_ANSWERS_S,
+    PARTITION_CHECK_S,
+)
 from voucherswitch.config.settings import Settings
 from voucherswitch.journal import partitions
 from voucherswitch.journal.archive.files import ArchiveError
@@ -23,6 +29,7 @@ from voucherswitch.journal.invariants import INVARIANTS, Connection
 from voucherswitch.journal.reports import saf_queues
 from voucherswitch.journal.statements import SQL
 from voucherswitch.monitoring.metrics import JournalMetrics, QueueDepth, new_registry, served
+from voucherswitch.people.audit.watch import walk_hourly
 from voucherswitch.process import Parts, opened
 from voucherswitch.saf.express import Express
 from voucherswitch.saf.lanes import Lanes
@@ -154,6 +161,16 @@ async def _measure(connection: Connection, metrics: JournalMetrics) -> None:
     metrics.unresolved(*await unresolved(connection))
 
 
+async def watch_audit(parts: Parts, stopping: asyncio.Event) -> None:
+    """Walk the audit trail every hour, one worker at a time, and note its head in the log."""
+
+    async def watch() -> None:
+        async with parts.pool.acquire() as connection:
+            await walk_hourly(connection)
+
+    await every(AUDIT_CHECK_S, watch, stopping)
+
+
 async def keep_archive(parts: Parts, stopping: asyncio.Event) -> None:
     """Once a night take out of the journal what is closed for good; one worker of all does it."""
     settings = parts.settings
@@ -209,4 +226,4 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-DUTIES: tuple[Duty, ...] = (deliver_advices, resolve_unknown, keep_partitions, watch_journal, keep_archive)
+DUTIES: tuple[Duty, ...] = (deliver_advices, resolve_unknown, keep_partitions, watch_journal, watch_audit, keep_archive)

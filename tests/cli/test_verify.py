@@ -49,7 +49,7 @@ async def books(terminal: Terminal) -> AsyncIterator[Books]:
 async def test_a_journal_that_agrees_with_itself(books: Books) -> None:
     done = await books.verify()
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith(f"All {len(INVARIANTS) + 2} invariants hold; it took ")
+    assert done.out.startswith(f"All {len(INVARIANTS) + 3} invariants hold; it took ")
 
 
 async def test_it_prints_json_for_a_script(books: Books) -> None:
@@ -74,7 +74,7 @@ async def test_what_is_broken_is_listed_with_what_it_means_and_what_to_do(books:
         assert table.code == 1
         words = " ".join(table.out.split())
         assert "reason_missing" in words
-        assert f"1 of {len(INVARIANTS) + 2} invariants are broken" in words
+        assert f"1 of {len(INVARIANTS) + 3} invariants are broken" in words
         assert (await books.verify("--since", "1h")).code == 1
         assert (await books.verify("--until", "1h")).code == 0
         await books.pool.execute("UPDATE transaction SET changed_at = now() - interval '2 hours'")

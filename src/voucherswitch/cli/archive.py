@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voucherswitch.cli.actor import changing
 from voucherswitch.cli.amounts import rand
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import FAILED, CommandError
@@ -41,6 +42,8 @@ def run(
     """
 
     async def work(connection: "asyncpg.Connection", settings: "Settings") -> "Totals":
+        from msgspec import structs
+
         from voucherswitch.journal.archive.run import ArchiveBusyError, Archiver, Policy
 
         if settings.closed_days == 0:
@@ -50,9 +53,12 @@ def run(
         total = await archiver.to_look_at()
         with _progress("Archiving", total) as advance:
             try:
-                return await archiver.run(look_at_max=limit, progress=lambda totals: advance(totals.looked_at))
+                totals = await archiver.run(look_at_max=limit, progress=lambda totals: advance(totals.looked_at))
             except ArchiveBusyError as error:
                 raise CommandError(f"{error}: a worker's nightly run, or another command; try again later") from None
+        async with changing(connection, "job.run", "job", "archive") as change:
+            change.after = structs.asdict(totals)
+        return totals
 
     totals = with_database(work)
     if as_json:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from voucherswitch.cli.actor import changing
 from voucherswitch.cli.context import (
     COMMAND,
     administered,
@@ -61,6 +62,28 @@ def migrate() -> None:
     print("The database has the schema of this release.")
 
 
+@app.command(name="grant-console")
+def grant_console(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the database, made for the console alone.")],
+) -> None:
+    """Give a database role what the console needs and no more: it may append audit events, not change or delete any.
+
+    Say it again after each `db migrate`. The console then runs with a DATABASE_URL that names this role.
+
+    \b
+    Example:
+      voucherswitch db grant-console vs_console
+    """
+
+    async def work(connection: Any, _: "Settings") -> None:
+        from voucherswitch.journal.grants import grant_console as grant
+
+        await grant(connection, role)
+
+    with_database(work)
+    print(f"Role {role} may do what the console does.")
+
+
 async def migrated(database_url: str) -> None:
     """Apply what is missing, once the database is known to answer.
 
@@ -68,12 +91,18 @@ async def migrated(database_url: str) -> None:
         DatabaseError: it does not.
     """
     from voucherswitch.journal.migrate import migrate as apply
-    from voucherswitch.journal.migrate import pending
+    from voucherswitch.journal.migrate import newest_revision, pending
 
     connection = await connect(database_url)
     await connection.close()
     if await pending(database_url):
         await apply(database_url)
+        connection = await connect(database_url)
+        try:
+            async with changing(connection, "migration.run", "database", None) as change:
+                change.after = {"revision": newest_revision()}
+        finally:
+            await connection.close()
 
 
 @app.command()
@@ -170,8 +199,14 @@ def restored(
 
     async def work(connection: Any, _: "Settings") -> Any:
         if to is not None:
-            await restoration.mark(connection, _moment(to))
-        ended = await restoration.close(connection) if settled else None
+            async with changing(connection, "restoration.mark", "journal", None) as change:
+                change.after = {"restored_to": _moment(to)}
+                await restoration.mark(connection, _moment(to))
+        ended = None
+        if settled:
+            async with changing(connection, "restoration.close", "journal", None) as change:
+                ended = await restoration.close(connection)
+                change.nothing = not ended
         return ended, await restoration.open_gap(connection), await restoration.forgotten(connection)
 
     ended, gap, found = with_database(work)
@@ -228,7 +263,9 @@ async def _recovered(settings: "Settings", url: str, taken: datetime) -> datetim
             await connection.execute(f"ALTER SYSTEM RESET {name}")
         restored_to: datetime = max(taken, last or taken)
         await migrated(url)  # a backup may be older than this release
-        await restoration.mark(connection, restored_to)
+        async with changing(connection, "restoration.mark", "journal", None) as change:
+            change.after = {"restored_to": restored_to}
+            await restoration.mark(connection, restored_to)
         try:
             await open_vault(settings, connection)
         except VaultError as error:

@@ -18,6 +18,7 @@ _EXPECTED: Final = frozenset(
         "voucherswitch.journal.archive.files.ArchiveError",
         "voucherswitch.journal.database.DatabaseError",
         "voucherswitch.journal.embedded.EmbeddedPostgresError",
+        "voucherswitch.journal.grants.RoleError",
         "voucherswitch.providers.contract.connector.ProviderSettingsError",
         "voucherswitch.security.passwords.PasswordError",
         "voucherswitch.security.keys.VaultError",

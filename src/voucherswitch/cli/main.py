@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from voucherswitch.cli import (
     archive,
+    audit,
     db,
     explain,
     originator,
@@ -121,7 +122,7 @@ explain.register(app)
 resolve.register(app)
 verify.register(app)
 torture.register(app)
-for group in (originator, product, route, receiver, provider, saf, db, archive):
+for group in (originator, product, route, receiver, provider, saf, audit, db, archive):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 

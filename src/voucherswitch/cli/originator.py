@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voucherswitch.cli.actor import changing
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import CommandError, usage_error
 from voucherswitch.cli.output import JsonFlag, plain, print_json, print_table
@@ -234,14 +235,20 @@ async def _add(connection: "asyncpg.Connection", originator_id: str, values: dic
 
     _check_id(originator_id)
     await _check_receivers(connection, values)
-    await add_originator(connection, originator_id, values | {"password_hash": hash_password(secret)})
+    async with changing(connection, "originator.add", "originator", originator_id) as change:
+        change.after = values | {"password": "set"}
+        await add_originator(connection, originator_id, values | {"password_hash": hash_password(secret)})
 
 
 async def _change(connection: "asyncpg.Connection", originator_id: str, values: dict[str, Any]) -> None:
     from voucherswitch.catalogue.store import set_originator
 
     await _check_receivers(connection, values)
-    await set_originator(connection, originator_id, values)
+    async with changing(connection, "originator.change", "originator", originator_id) as change:
+        row = await connection.fetchrow("SELECT * FROM originator WHERE originator_id = $1 FOR UPDATE", originator_id)
+        change.before = {name: row[name] for name in values if name in row} if row else None
+        change.after = values
+        await set_originator(connection, originator_id, values)
 
 
 async def _set_password(
@@ -250,7 +257,9 @@ async def _set_password(
     from voucherswitch.catalogue.store import set_originator
     from voucherswitch.security.passwords import hash_password
 
-    await set_originator(connection, originator_id, {"password_hash": hash_password(secret)})
+    async with changing(connection, "credential.issue", "originator", originator_id) as change:
+        change.after = {"password": "changed"}
+        await set_originator(connection, originator_id, {"password_hash": hash_password(secret)})
     noted = read_till(settings.data_dir)
     if settings.environment == "sandbox" and noted is not None and noted.user == originator_id:
         write_till(settings.data_dir, TillAccess(noted.url, noted.user, secret))

@@ -1,5 +1,7 @@
 """`voucherswitch product`: what is sold. Changes are in force in every switch process within two seconds."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voucherswitch.cli import product_sync
+from voucherswitch.cli.actor import changing
 from voucherswitch.cli.amounts import AMOUNT_HELP, rand
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import FAILED, CommandError, say
@@ -123,7 +126,8 @@ def import_file(
     if dry_run:
         print(f"{found.lines} lines are good; nothing was imported (--dry-run).")
         return
-    with_database(lambda connection, _: store_products(connection, found.products, found.routes))
+    source = {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    with_database(lambda connection, _: store_products(connection, found.products, found.routes, source))
     print(f"{len(found.products)} products imported.")
     unrouted = found.unrouted
     if unrouted:
@@ -133,11 +137,15 @@ def import_file(
 async def _put(connection: "asyncpg.Connection", product: "Product", *, replace: bool) -> None:
     from voucherswitch.catalogue.store import put_product
 
-    async with connection.transaction():
-        known = await connection.fetchval("SELECT true FROM product WHERE product_id = $1", product.id)
+    async with changing(connection, "product.change", "product", product.id) as change:
+        known = await connection.fetchrow("SELECT * FROM product WHERE product_id = $1 FOR UPDATE", product.id)
         if known and not replace:
             raise CommandError(f"product {product.id} exists already; add --replace to change it")
+        change.before = {**known, "channels": json.loads(known["channels"])} if known else None
         await put_product(connection, product)
+        stored = await connection.fetchrow("SELECT * FROM product WHERE product_id = $1", product.id)
+        assert stored is not None  # it was put just now
+        change.after = {**stored, "channels": json.loads(stored["channels"])}
 
 
 async def _load(connection: "asyncpg.Connection") -> "Catalogue":

@@ -2,12 +2,13 @@
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from voucherswitch.cli.actor import changing
 from voucherswitch.cli.errors import CommandError
 from voucherswitch.cli.product_rows import COLUMNS, REQUIRED, product_of, route_of
 
@@ -71,9 +72,12 @@ def read_products(file: Path, catalogue: "Catalogue") -> ProductFile:
 
 
 async def store_products(
-    connection: "asyncpg.Connection", products: Sequence["Product"], routes: Sequence["Route"]
+    connection: "asyncpg.Connection",
+    products: Sequence["Product"],
+    routes: Sequence["Route"],
+    source: Mapping[str, str],
 ) -> None:
-    """Write all of them in one transaction.
+    """Write all of them in one transaction; the audit trail names the `source` and how many they were.
 
     Raises:
         CommandError: the catalogue changed since they were checked.
@@ -85,7 +89,8 @@ async def store_products(
     try:
         with _progress("Importing") as progress:
             task = progress.add_task("", total=len(products) + len(routes))
-            async with connection.transaction():
+            async with changing(connection, "product.import", "catalogue", None) as change:
+                change.after = {**source, "products": len(products), "routes": len(routes)}
                 for start in range(0, len(products), _BATCH):
                     batch = products[start : start + _BATCH]
                     await connection.execute(_PUT, *_columns(batch))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voucherswitch.cli import provider_check, provider_new, provider_state
+from voucherswitch.cli.actor import changing
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import NOT_FOUND, CommandError, usage_error
 from voucherswitch.cli.output import JsonFlag, print_json, print_table, when
@@ -149,7 +150,19 @@ async def _change(
         raise CommandError(f"{min(bare)} opens a door: give it by --secret {min(bare)}, so that it is sealed")
     await registry.build(name, provider_id, plain | secrets).close()
     on = enabled if enabled is not None else (known is None or known.enabled)
-    async with connection.transaction():
+    before = {} if known is None else store.open_secrets(vault, known)
+    sealed = {
+        key: "removed" if key not in secrets else "changed" if key in before else "set"
+        for key in sorted(before.keys() | secrets.keys())
+        if before.get(key) != secrets.get(key)
+    }
+    action = "provider.add" if known is None else "provider.change"
+    if sealed and known is not None and plain == dict(known.settings) and on == known.enabled:
+        action = "secret.set"
+    async with changing(connection, action, "provider", provider_id) as change:
+        if known is not None:
+            change.before = {"connector": known.connector, "settings": dict(known.settings), "enabled": known.enabled}
+        change.after = {"connector": name, "settings": plain, "enabled": on, "sealed": sealed}
         # Read, changed and written as a whole: somebody else's change in between must not be lost.
         await connection.execute("LOCK TABLE provider IN SHARE ROW EXCLUSIVE MODE")
         if await connection.fetchval(SQL["catalogue_version"]) != catalogue.version:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voucherswitch.cli.actor import changing
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import NOT_FOUND, CommandError, usage_error
 from voucherswitch.cli.output import JsonFlag, print_json, print_table, when
@@ -41,7 +42,10 @@ def close_breaker(provider_id: ProviderId) -> None:
     async def work(connection: "asyncpg.Connection", _: object) -> bool:
         from voucherswitch.providers.breaker import close
 
-        return await close(connection, provider_id)
+        async with changing(connection, "breaker.reset", "provider", provider_id) as change:
+            closed = await close(connection, provider_id)
+            change.nothing = not closed
+        return closed
 
     if not with_database(work):
         raise CommandError(f"no circuit breaker of {provider_id} is open; see: voucherswitch provider list", NOT_FOUND)
@@ -83,7 +87,10 @@ def add(
         from voucherswitch.catalogue.store import add_maintenance
 
         starts_at = start or await connection.fetchval("SELECT clock_timestamp()")
-        return await add_maintenance(connection, provider_id, starts_at, until, reason), starts_at
+        async with changing(connection, "maintenance.add", "provider", provider_id, reason=reason) as change:
+            number = await add_maintenance(connection, provider_id, starts_at, until, reason)
+            change.after = {"window": number, "starts_at": starts_at, "ends_at": until}
+        return number, starts_at
 
     window_id, starts_at = with_database(work)
     print(f"Window {window_id}: {provider_id} is not asked from {when(starts_at)} until {when(until)}.")
@@ -135,7 +142,13 @@ def end(
     async def work(connection: "asyncpg.Connection", _: object) -> "tuple[str, bool] | None":
         from voucherswitch.catalogue.store import end_maintenance
 
-        return await end_maintenance(connection, window_id)
+        async with changing(connection, "maintenance.end", "provider", None) as change:
+            ended = await end_maintenance(connection, window_id)
+            change.nothing = ended is None
+            if ended is not None:
+                change.object_id = ended[0]
+                change.before = {"window": window_id, "had_begun": ended[1]}
+        return ended
 
     ended = with_database(work)
     if ended is None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voucherswitch.cli.actor import changing
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.output import JsonFlag, print_json, print_table
 from voucherswitch.cli.product_rows import check_text
@@ -45,7 +46,13 @@ def add(
             receiver=Institution(id=receiver_id, name=name),
             settlement=Institution(id=settlement_id, name=settlement_name),
         )
-        await put_voucher_provider(connection, brand)
+        async with changing(connection, "receiver.change", "receiver", receiver_id) as change:
+            before = await connection.fetchrow(
+                "SELECT * FROM voucher_provider WHERE receiver_id = $1 FOR UPDATE", receiver_id
+            )
+            change.before = dict(before) if before else None
+            change.after = {"name": name, "settlement_id": settlement_id, "settlement_name": settlement_name}
+            await put_voucher_provider(connection, brand)
 
     with_database(work)
     print(

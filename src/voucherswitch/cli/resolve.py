@@ -1,12 +1,12 @@
 """`voucherswitch resolve`: settle by hand what no message can find out."""
 
 import asyncio
-import getpass
 from typing import Annotated, Literal
 from uuid import UUID
 
 import typer
 
+from voucherswitch.cli.actor import cli_actor
 from voucherswitch.cli.context import administered, load_settings
 from voucherswitch.cli.errors import CommandError
 
@@ -68,7 +68,7 @@ async def _settle(url: str, request_id: UUID, found: Found, reason: str, evidenc
             answer_margin_s=settings.answer_margin_s,
         )
         try:
-            state = await settle.settle(request_id, settle.Found(found), getpass.getuser(), reason, evidence, deps)
+            state = await settle.settle(request_id, settle.Found(found), cli_actor(), reason, evidence, deps)
         except settle.SettleError as error:
             raise CommandError(str(error)) from error
     return state.name

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voucherswitch.cli.actor import changing
 from voucherswitch.cli.amounts import AMOUNT_HELP, amount_option, rand
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import FAILED, CommandError, usage_error
@@ -70,7 +71,18 @@ def add(
             weight=weight,
             enabled=enabled,
         )
-        return await put_route(connection, wanted)
+        async with changing(connection, "route.change", "route", None) as change:
+            before = await connection.fetchrow(
+                "SELECT * FROM route WHERE product_id IS NOT DISTINCT FROM $1 AND receiver_id = $2 "
+                "AND provider_id = $3 AND provider_product = $4 FOR UPDATE",
+                product, wanted.receiver_id, provider, provider_product,
+            )  # fmt: skip
+            route_id = await put_route(connection, wanted)
+            after = await connection.fetchrow("SELECT * FROM route WHERE route_id = $1", route_id)
+            change.object_id = str(route_id)
+            change.before = dict(before) if before else None
+            change.after = dict(after) if after else None
+        return route_id
 
     route_id = with_database(work)
     print(f"Route {route_id} {'is in force' if enabled else 'is disabled'}: {product or receiver} to {provider}.")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import typer
 
+from voucherswitch.cli.actor import changing
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import FAILED, NOT_FOUND, CommandError, usage_error
 from voucherswitch.cli.output import JsonFlag, lasting, plain, print_json, print_table
@@ -23,6 +24,7 @@ Provider = Annotated[str, typer.Argument(metavar="PROVIDER", help="Its id.", sho
 StateName = Literal["queued", "delivered", "consumed", "parked", "replaced", "redundant", "discarded"]
 
 _RESEND_MAX: Final = 10_000
+_TOLD_MAX: Final = 100  # ids that the audit trail keeps of them
 
 
 @app.command(name="list")
@@ -151,8 +153,12 @@ def resend(
         if parked:
             found = await reports.saf_advices(connection, provider, AdviceState.PARKED, _RESEND_MAX)
             wanted = [item.advice_id for item in found]
-        sent = await connection.fetch(SQL["resend_advices"], wanted)
-        return wanted, [row["advice_id"] for row in sent]
+        async with changing(connection, "saf.resend", "advice", None) as change:
+            sent = [row["advice_id"] for row in await connection.fetch(SQL["resend_advices"], wanted)]
+            change.object_id = str(sent[0]) if len(sent) == 1 else provider
+            change.after = {"advices": len(sent), "first": [str(item) for item in sent[:_TOLD_MAX]]}
+            change.nothing = not sent
+        return wanted, sent
 
     wanted, sent = with_database(work)
     left = [item for item in wanted if item not in set(sent)]
@@ -193,7 +199,8 @@ def resume(provider: Provider) -> None:
 async def _set_paused(connection: "asyncpg.Connection", provider: str, *, paused: bool) -> None:
     from voucherswitch.catalogue.store import pause_saf
 
-    await pause_saf(connection, provider, paused)
+    async with changing(connection, "saf.pause" if paused else "saf.resume", "provider", provider):
+        await pause_saf(connection, provider, paused)
 
 
 def _print_advices(advices: "list[AdviceReport]", now: datetime) -> None:

@@ -1,10 +1,9 @@
 """`voucherswitch verify`: does the journal agree with itself, and can what is sealed in it be opened."""
 
-import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -12,6 +11,8 @@ import typer
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import FAILED, CommandError, line_for, usage_error
 from voucherswitch.cli.output import JsonFlag, lasting, plain, print_json, print_table
+from voucherswitch.cli.progress import progress
+from voucherswitch.cli.times import moment
 
 if TYPE_CHECKING:
     import asyncpg
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from voucherswitch.journal.invariants import Finding
 
 COULD_NOT: Final = 2
-_SPAN: Final = re.compile(r"(\d{1,6})([smhd])")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+AUDIT: Final = "audit_chain"
 
 
 def register(app: typer.Typer) -> None:
@@ -50,8 +50,9 @@ def verify(
 
     No request both confirmed and reversed, every acknowledged advice still on its way or delivered, every voucher as
     its records say: each invariant is asked over all of the journal, or over what changed since a time. Then whether
-    the vault key opens what is sealed, and whether the trace has room for tomorrow. It reads only; a million
-    transactions take about a minute. The workers ask the same every minute, over what changed.
+    the vault key opens what is sealed, whether the trace has room for tomorrow, and whether the audit trail is as it
+    was recorded. It reads only; a million transactions take about a minute. The workers ask the same every minute,
+    over what changed.
 
     Exit codes: 0 all of it holds, 1 something is broken, 2 it could not be found out.
 
@@ -62,7 +63,7 @@ def verify(
       voucherswitch verify --json             for a script or a scheduler
     """
     for name, value in (("--since", since), ("--until", until)):
-        if value is not None and _moment(value, datetime.now(UTC)) is None:
+        if value is not None and moment(value, datetime.now(UTC)) is None:
             usage_error(f"{name}: {value} is no time; write 30m, 24h, 7d, or 2026-11-23T08:00Z")
     began_s = time.monotonic()
     try:
@@ -103,7 +104,7 @@ async def _verify(
     if await soundness.lacks_migrations(connection):
         raise CommandError("the database lacks this release's migrations; run: voucherswitch db migrate")
     now = await connection.fetchval("SELECT clock_timestamp()")
-    since, until = (None if text is None else _moment(text, now) for text in span)
+    since, until = (None if text is None else moment(text, now) for text in span)
     window = Window(since=since or EVER, until=until or TO_THE_END)
     steps: dict[str, Callable[[], Awaitable[Finding | None]]] = {
         invariant.name: lambda invariant=invariant: check_one(connection, invariant, window)  # type: ignore[misc]  # bound now
@@ -114,45 +115,33 @@ async def _verify(
         vault = Vault(source_of(settings).read())
         steps[soundness.SEALED] = lambda: soundness.check_sealed(connection, vault, sample)
     steps[soundness.TRACE] = lambda: soundness.check_trace(connection)
+    steps[AUDIT] = lambda: _check_audit(connection)
     findings = []
-    with _progress(len(steps)) if show else nullcontext(lambda _: None) as advance:
-        for name, step in steps.items():
-            advance(name)
+    with progress(len(steps)) if show else nullcontext(lambda *_: None) as advance:
+        for number, (name, step) in enumerate(steps.items()):
+            advance(min(number, 1), name)
             finding = await step()
             if finding is not None:
                 findings.append(finding)
     return list(steps), findings
 
 
-class _progress:  # noqa: N801 (used like a function)
-    """A bar on standard error, gone when it is over; nothing where nobody looks at it."""
+async def _check_audit(connection: "asyncpg.Connection") -> "Finding | None":
+    """Walk the audit trail, all of it whatever the window: None, it is as it was recorded."""
+    from voucherswitch.journal.invariants import Breach, Finding
+    from voucherswitch.people.audit.chain import walk
 
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-        console = Console(stderr=True)
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task("", total=total, completed=-1)
-
-    def __enter__(self) -> Callable[[str], None]:
-        self._bar.start()
-        return lambda name: self._bar.update(self._task, advance=1, description=name)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-
-def _moment(text: str, now: datetime) -> datetime | None:
-    """A time as it is typed: so long ago, or a moment; without a zone it is UTC. None: it is neither."""
-    if span := _SPAN.fullmatch(text):
-        return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+    walked = await walk(connection)
+    if not walked.faults:
         return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return Finding(
+        name=AUDIT,
+        purpose="The audit trail is as it was recorded: nothing changed, taken out, put in or cut off.",
+        row_means="An event that is not what was recorded, or is missing.",
+        remedy="Take a copy of the database before anything else, then as docs/operations/audit.md says.",
+        rows=tuple(Breach(str(fault.seq), None, fault.found) for fault in walked.faults),
+        more=walked.more,
+    )
 
 
 def _print(findings: "list[Finding]", asked: list[str], took_s: float, examples: int) -> None:

@@ -233,3 +233,14 @@ MAINTENANCE_AHEAD_DAYS_MAX: Final = 366
 MAINTENANCE_KEPT_DAYS: Final = 90
 MAINTENANCE_REASON_CHARS_MAX: Final = 200
 MAINTENANCE_LISTED_MAX: Final = 1_000
+
+# The audit trail: a text of an event, and a state before or after a change; a larger one is kept as size and checksum.
+AUDIT_TEXT_CHARS_MAX: Final = 1_000
+AUDIT_VALUE_BYTES_MAX: Final = 64 * 1024
+# A walk reads so many events at a time, and tells so many faults: what broke it shows in the first.
+AUDIT_WALK_ROWS: Final = 2_000
+AUDIT_FINDINGS_MAX: Final = 100
+# One of the workers walks it this often (each looks this often whether it is time): all of it while it is so short,
+AUDIT_WALK_S: Final = 3_600.0
+AUDIT_CHECK_S: Final = 300.0
+AUDIT_WALK_ALL_MAX: Final = 200_000

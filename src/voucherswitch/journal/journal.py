@@ -6,7 +6,7 @@ lost its race returns None or False: the caller reads the record and judges agai
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import structlog
+from asyncpg.pool import PoolConnectionProxy
 
 from voucherswitch.config.limits import RESOLVE_FIRST_MS
 from voucherswitch.journal import rows
@@ -149,10 +150,18 @@ class Journal:
             # the late answer is kept and the reversal that waits for this call may go.
             return bool(await self._close.send(key, values, (owed_rows, [])))
 
-    async def settle(self, closing: Closing, resolution: Resolution) -> bool:
+    async def settle(
+        self,
+        closing: Closing,
+        resolution: Resolution,
+        also: Callable[[asyncpg.Connection | PoolConnectionProxy], Awaitable[object]],
+    ) -> bool:
         """Record what an operator found out, and who did, both or neither. False: decided by somebody else.
 
         The caller holds the record's claim (`claim_call`).
+
+        Args:
+            also: written with it, in the same transaction.
         """
         entry = closing.entry
         key = entry.request_id
@@ -167,6 +176,7 @@ class Journal:
                     key, entry.generation, resolution.resolved_by, int(resolution.from_state), int(closing.to),
                     resolution.reason, resolution.evidence,
                 )  # fmt: skip
+                await also(connection)
                 return True
 
     async def settled_as(self, record: Record) -> State | None:

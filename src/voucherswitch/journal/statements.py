@@ -47,6 +47,7 @@ SQL: Final[dict[str, str]] = {
         "reports",
         "retention",
         "restoration",
+        "audit",
     )
     for name, body in load(f"{file}.sql").items()
 }

@@ -14,6 +14,8 @@ from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import Approved
 from voucherswitch.message.refusals import Detail, RecordedRefusal, Refusal
 from voucherswitch.message.states import OPEN_STATES, Kind, State
+from voucherswitch.people.audit import Actor, Event
+from voucherswitch.people.audit import record as record_event
 from voucherswitch.switch.approvals import approval, undone
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Asked
@@ -45,7 +47,7 @@ class SettleError(Exception):
     """It cannot be settled so. The text is one line: why, and what can be done."""
 
 
-async def settle(request_id: UUID, found: Found, who: str, reason: str, evidence: str, deps: Deps) -> State:
+async def settle(request_id: UUID, found: Found, who: Actor, reason: str, evidence: str, deps: Deps) -> State:
     """Settle the record and return its state.
 
     Raises:
@@ -64,8 +66,17 @@ async def settle(request_id: UUID, found: Found, who: str, reason: str, evidence
     closing = _closing(record, asked, found, deps)
     if not await deps.journal.claim_call(record, RESOLVE_CALL_MS, asks_only=True):
         raise SettleError(f"{request_id}: the provider is being asked about it now; look again in a minute")
-    resolution = Resolution(resolved_by=who, from_state=record.state, reason=reason, evidence=evidence)
-    if not await deps.journal.settle(closing, resolution):
+    resolution = Resolution(resolved_by=who.id, from_state=record.state, reason=reason, evidence=evidence)
+    event = Event(
+        actor=who,
+        action="voucher.settle_unknown",
+        object_kind="transaction",
+        object_id=f"{record.request_id}/{record.generation}",
+        reason=reason,
+        before={"state": record.state},
+        after={"state": closing.to, "evidence": evidence},
+    )
+    if not await deps.journal.settle(closing, resolution, lambda connection: record_event(connection, event)):
         raise SettleError(f"{request_id} was decided meanwhile; see voucherswitch explain {request_id}")
     return closing.to
 

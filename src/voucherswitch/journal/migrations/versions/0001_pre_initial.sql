@@ -436,3 +436,55 @@ BEGIN
     RETURN made;
 END $$;
 SELECT make_leg_partitions(7);
+
+-- People: who operates the switch, and what they did (backoffice §1).
+
+CREATE TABLE audit_event (                             -- append only; each event is tied to the one before by its hash
+    seq                   bigint PRIMARY KEY CHECK (seq > 0), -- without gaps
+    at                    timestamptz NOT NULL,        -- whole milliseconds
+    actor_kind            text NOT NULL CHECK (actor_kind IN ('user', 'cli', 'system')),
+    actor_id              text NOT NULL,
+    roles                 text[] NOT NULL DEFAULT '{}', -- of the actor at that moment
+    session_id            text,
+    ip                    text,
+    correlation_id        text,
+    action                text NOT NULL,               -- people/audit/actions.py
+    object_kind           text NOT NULL,
+    object_id             text,
+    reason                text,
+    approval_id           text,
+    before                jsonb,                       -- masked; of a secret only that it was set or changed
+    after                 jsonb,
+    outcome               text NOT NULL CHECK (outcome IN ('OK', 'REFUSED', 'FAILED')),
+    prev_hash             bytea NOT NULL CHECK (length(prev_hash) = 32),
+    hash                  bytea NOT NULL CHECK (length(hash) = 32)
+);
+CREATE INDEX audit_event_at ON audit_event (at);
+CREATE INDEX audit_event_object ON audit_event (object_id, seq) WHERE object_id IS NOT NULL;
+CREATE INDEX audit_event_actor ON audit_event (actor_id, seq);
+
+CREATE TABLE audit_anchor (                            -- where the trail went to each hour, as the workers walked it
+    anchor_id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    anchored_at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seq                   bigint NOT NULL,
+    hash                  bytea NOT NULL CHECK (length(hash) = 32),
+    walked_from           bigint NOT NULL,             -- the event after which that walk began; 0: it walked all
+    faults                jsonb NOT NULL DEFAULT '[]'
+);
+
+CREATE FUNCTION audit_follows() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    head record;
+BEGIN
+    SELECT seq, hash INTO head FROM audit_event ORDER BY seq DESC LIMIT 1;
+    IF NEW.seq <> coalesce(head.seq, 0) + 1
+       OR NEW.prev_hash <> coalesce(head.hash, decode(repeat('00', 32), 'hex')) THEN
+        RAISE EXCEPTION 'audit event % does not follow the newest one', NEW.seq;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER follows BEFORE INSERT ON audit_event FOR EACH ROW EXECUTE FUNCTION audit_follows();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit_event FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER not_emptied BEFORE TRUNCATE ON audit_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit_anchor FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER not_emptied BEFORE TRUNCATE ON audit_anchor FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

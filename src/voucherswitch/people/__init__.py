@@ -1,0 +1,1 @@
+"""Operators: who they are, what each may do, what two of them must agree on, and what all of them did."""
