@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from cli.cli_support import Done, Terminal, environment, open_folder
+from support.vault import vault_of
 from voucherswitch.journal.embedded import EmbeddedPostgres
-from voucherswitch.security.vault import load_vault
 
 
 class Desk:
@@ -40,7 +40,7 @@ class Desk:
 @pytest.fixture(scope="module")
 async def desk(terminal: Terminal) -> AsyncIterator[Desk]:
     with open_folder() as folder, EmbeddedPostgres(folder / "data") as server:
-        load_vault(folder / "vault.key", create=True)
+        vault_of(folder / "vault.key")
         typing = Desk(folder, server.url, terminal)
         await typing.ok("db", "migrate")
         yield typing
