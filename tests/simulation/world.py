@@ -25,6 +25,7 @@ from voucherswitch.catalogue.snapshot import Route, VoucherProvider
 from voucherswitch.config.settings import Settings
 from voucherswitch.interface.app import BASE, build_app
 from voucherswitch.interface.connection import Drain
+from voucherswitch.interface.doors import Doors
 from voucherswitch.journal.database import DatabaseError
 from voucherswitch.message.parties import Institution
 from voucherswitch.message.states import AdviceKind, Kind
@@ -277,7 +278,7 @@ class World:
         """Start a switch worker and wait until it serves."""
         process = self._process("switch")
         drain = Drain(self.settings.drain_s)
-        app = build_app(self.settings, URL, drain)
+        app = build_app(self.settings, URL, drain, Doors(self.settings))
         ready = asyncio.Event()
         stopping = asyncio.Event()
 

@@ -229,18 +229,28 @@ class Switch:
         self, *, database_url: str | None = None, **settings: str
     ) -> AsyncIterator[tuple[Client, Process]]:
         """As `extra_worker`, for a test that does something to the process."""
+        async with self.started_worker(database_url=database_url, **settings) as ((_, port), process):
+            client = Client(f"http://127.0.0.1:{port}", self.client.document)
+            try:
+                await eventually(lambda: _answers(client, process), "an extra worker that answers", within_s=READY_S)
+                yield client, process
+            finally:
+                await client.close()
+
+    @asynccontextmanager
+    async def started_worker(
+        self, *, database_url: str | None = None, **settings: str
+    ) -> AsyncIterator[tuple[tuple[str, int], Process]]:
+        """As `lone_worker`, not waited for: one that is not to be spoken to plainly. Yields its address."""
         port = self._hold_port()
         values = self._settings | settings | {"INTERFACE_PORT": str(port)}
         env = {f"VOUCHERSWITCH_{name}": value for name, value in values.items()}
         env["DATABASE_URL"] = database_url or self.database_url
         process = Process("switch", self.folder, env, name=f"switch-{port}")
-        client = Client(f"http://127.0.0.1:{port}", self.client.document)
         process.start()
         try:
-            await eventually(lambda: _answers(client, process), "an extra worker that answers", within_s=READY_S)
-            yield client, process
+            yield ("127.0.0.1", port), process
         finally:
-            await client.close()
             await process.stop()
 
     @contextmanager
@@ -302,9 +312,13 @@ class Switch:
 
     async def add_originator(self, originator: Originator) -> None:
         """Register an originator and wait until it may speak."""
+        await self.register(originator)
+        await self.live(originator)
+
+    async def register(self, originator: Originator) -> None:
+        """Register an originator; workers know it within their poll."""
         async with self.pool.acquire() as connection:
             await self._add(connection, originator, await asyncio.to_thread(hash_password, originator.password))
-        await self.live(originator)
 
     async def set_originator(self, originator_id: str, **settings: Any) -> None:
         """Change settings of an originator; see `live`."""

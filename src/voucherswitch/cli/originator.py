@@ -1,6 +1,7 @@
 """`voucherswitch originator`: who may send us requests, and what each of them may do."""
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from voucherswitch.catalogue.snapshot import Originator
     from voucherswitch.config.settings import Settings
+    from voucherswitch.security.peer import Network
 
 app = typer.Typer(help="Originators: who sends us requests.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -86,6 +88,14 @@ Receivers = Annotated[
     list[str] | None,
     typer.Option("--receiver", metavar="ID", help="Voucher provider it may sell; may be repeated; default all."),
 ]
+Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        metavar="NET",
+        help="Network it sends from (10.1.0.0/16, 192.0.2.7), and from no other; may be repeated.",
+    ),
+]
 
 
 @app.command()
@@ -107,6 +117,7 @@ def add(
     single_confirm_delay_s: ConfirmDelay = None,
     tolerated_fields: Tolerated = None,
     receivers: Receivers = None,
+    sources: Sources = None,
 ) -> None:
     """Register an originator. Every switch process knows it within two seconds.
 
@@ -141,27 +152,31 @@ def change(
     single_confirm_delay_s: ConfirmDelay = None,
     tolerated_fields: Tolerated = None,
     receivers: Receivers = None,
+    sources: Sources = None,
     no_tolerated_fields: Annotated[
         bool, typer.Option("--no-tolerated-fields", help="Refuse every unknown field.")
     ] = False,
     all_receivers: Annotated[bool, typer.Option("--all-receivers", help="Let it sell every voucher provider.")] = False,
+    any_source: Annotated[bool, typer.Option("--any-source", help="Let it send from wherever may connect.")] = False,
     default_confirm_delay: Annotated[
         bool, typer.Option("--default-confirm-delay", help="Let the switch's own confirmation wait deadline + 15 s.")
     ] = False,
 ) -> None:
     """Change settings of an originator; what is not named stays. In force within two seconds.
 
-    --tolerated-field and --receiver replace the whole list.
+    --tolerated-field, --receiver and --source replace the whole list.
 
     \b
     Examples:
       voucherswitch originator set 33334444 --redemption
       voucherswitch originator set 33334444 --receiver 44444444 --receiver 55555555
+      voucherswitch originator set 33334444 --source 203.0.113.0/28 --source 198.51.100.7
       voucherswitch originator set 33334444 --disabled
     """
     for cleared, named, option in (
         (no_tolerated_fields, tolerated_fields, "--no-tolerated-fields and --tolerated-field"),
         (all_receivers, receivers, "--all-receivers and --receiver"),
+        (any_source, sources, "--any-source and --source"),
         (default_confirm_delay, single_confirm_delay_s, "--default-confirm-delay and --single-confirm-delay-s"),
     ):
         if cleared and named:
@@ -171,6 +186,8 @@ def change(
         values["tolerated_fields"] = []
     if all_receivers:
         values["receivers"] = None
+    if any_source:
+        values["sources"] = None
     if default_confirm_delay:
         values["single_confirm_delay_s"] = None
     if not values:
@@ -208,7 +225,7 @@ def show(as_json: JsonFlag = False) -> None:
     print_table(("Id", "Name", "Messages", ">Deadline s", "Settings"), rows, empty="No originators.")
 
 
-_LISTS = ("tolerated_fields", "receivers")
+_LISTS = ("tolerated_fields", "receivers", "sources")
 
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,7 +235,17 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "settle_only_confirmed", "redemption", "lookup_before_redemption", "product_lookup", "catalogue_kept",
         "lookup_pending_status", "single_confirm_delay_s", *_LISTS,
     )  # fmt: skip
-    return {name: arguments[name] for name in columns if arguments[name] is not None and arguments[name] != []}
+    given = {name: arguments[name] for name in columns if arguments[name] is not None and arguments[name] != []}
+    if "sources" in given:
+        given["sources"] = [_network(text) for text in given["sources"]]
+    return given
+
+
+def _network(text: str) -> "Network":
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise CommandError(f"{text!r} is not a network: {error}; name one such as 203.0.113.0/28") from None
 
 
 def _asked(password: str | None) -> str:
@@ -300,6 +327,7 @@ def _notes(item: "Originator") -> str:
         (item.lookup_pending_status != 504, f"open lookups are {item.lookup_pending_status}"),
         (item.single and item.single_confirm_delay_s is not None, f"confirmed after {item.confirm_delay_s} s"),
         (bool(item.tolerated_fields), f"tolerates {', '.join(sorted(item.tolerated_fields))}"),
+        (item.sources is not None, f"from {', '.join(map(str, item.sources or ()))}"),
         (item.receivers is not None, f"only {', '.join(sorted(item.receivers or ()))}"),
     ]
     return ", ".join(text for holds, text in notes if holds)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -49,6 +50,8 @@ def plain(value: object) -> Any:
             return value
         case datetime():
             return value.isoformat(timespec="milliseconds")
+        case IPv4Network() | IPv6Network():  # which would be read as the list of its addresses
+            return str(value)
         case timedelta():
             return value.total_seconds()
         case Mapping():

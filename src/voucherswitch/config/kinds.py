@@ -2,10 +2,15 @@
 
 import os
 import shlex
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+# Networks that one setting may list; more is a case for the originators' own lists.
+NETWORKS_MAX = 1_000
 
 
 def _refuse_bool(value: object) -> object:
@@ -43,10 +48,25 @@ def postgresql_url(url: str) -> str:
     return url
 
 
+def _read_networks(value: object) -> object:
+    words = split_words(value)
+    if not isinstance(words, list | tuple) or words == [""]:
+        raise ValueError("is not a list of networks")
+    return tuple(_network(word) for word in words)
+
+
+def _network(word: object) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(word))
+    except ValueError as error:
+        raise ValueError(f"holds no network: {error}") from None
+
+
 Whole = Annotated[int, BeforeValidator(_refuse_bool)]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]{1,253}$")]
 PathWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_read_networks)]
 
 
 def cores() -> int:
@@ -58,6 +78,16 @@ def cores() -> int:
 def port(default: int, meaning: str) -> Any:
     """A setting that is a port."""
     return Field(default, ge=1, le=65_535, description=meaning)
+
+
+def networks(meaning: str) -> Any:
+    """A setting that is a list of networks; none unless it is set."""
+    return Field(
+        (),
+        max_length=NETWORKS_MAX,
+        description=meaning,
+        json_schema_extra={"default_text": "none", "accepts": "networks with commas between: `10.1.0.0/16,192.0.2.7`"},
+    )
 
 
 def whole(default: int, low: int, high: int, meaning: str) -> Any:

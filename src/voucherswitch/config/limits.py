@@ -151,8 +151,32 @@ EXPRESS_WAIT_S: Final = 10.0
 # The row of a worker that died is of no use once its lease has run out; so much later it is forgotten.
 WORKER_FORGOTTEN_S: Final = 600
 
+# Networks that one originator may send from: a company's sites. One that has more sends through a network of its own.
+SOURCES_PER_ORIGINATOR_MAX: Final = 64
+
 # Password checks at once in one process: each takes 64 MiB and tens of milliseconds of a core.
 PASSWORD_CHECKS_MAX: Final = 2
+
+# Passwords that wait to be checked: a second or two of work. More are answered 503; known credentials need no check.
+PASSWORD_CHECKS_WAITING_MAX: Final = 64
+
+# Failures that are free, of one originator at one source (a mistyped password), of one source (a shared address), of
+# one originator from everywhere (the guesses of many). Each further one locks out, twice as long as the one before.
+FAILURES_FREE_OF_PAIR: Final = 5
+FAILURES_FREE_OF_SOURCE: Final = 20
+FAILURES_FREE_OF_USER: Final = 50
+LOCKED_OUT_FIRST_S: Final = 1.0
+LOCKED_OUT_MAX_S: Final = 900.0
+# Without a failure for so long, all are forgotten.
+FAILURES_FORGOTTEN_S: Final = 3_600.0
+# Keys whose failures are kept: some 5 MB. One source is locked out long before it can push out another's.
+FAILURES_KEPT_MAX: Final = 16_384
+# Guesses during one lock-out after which a password that this source has proved before is not believed either.
+LOCKED_OUT_GUESSES_MAX: Final = 1_000
+
+# Refused authentications that are logged, and of a name that anybody may have made up so much.
+REFUSALS_LOGGED_PER_S: Final = 20
+LOGGED_NAME_CHARS_MAX: Final = 64
 
 # Verified credentials that a process remembers; more originators than this only cost a check now and then.
 CREDENTIAL_CACHE_MAX: Final = 4096
@@ -188,6 +212,10 @@ BODY_READ_S: Final = 10.0
 
 # Connections accepted in one go, so that a flood of them leaves the requests of others their turn.
 ACCEPT_AT_ONCE_MAX: Final = 64
+
+# An edge has this long to say who is behind it, in so many bytes: its connection is on the same network.
+PROXY_HEADER_S: Final = 5.0
+PROXY_HEADER_BYTES_MAX: Final = 4_096
 
 # The system has no descriptor or memory for a connection: the next try. Those that wait are kept by the system.
 ACCEPT_PAUSE_S: Final = 0.5

@@ -52,7 +52,9 @@ def _type(field: FieldInfo) -> str:
         return "choice"
     if get_origin(annotation) is tuple:
         return "list"
-    return {"int": "whole number", "str": "text", "SecretStr": "text", "Path": "path"}[annotation.__name__]
+    return {"bool": "yes or no", "int": "whole number", "str": "text", "SecretStr": "text", "Path": "path"}[
+        annotation.__name__
+    ]
 
 
 def _default(field: FieldInfo) -> str:

@@ -35,6 +35,12 @@ def refuse_contradictions(settings: "Settings", refuse: Refusal) -> None:
             f"{settings.interface_host!r} would show passwords and PINs to the network: the interface is plain HTTP",
             "set 127.0.0.1 and let a TLS proxy on this machine pass requests on",
         )
+    if any(network.prefixlen == 0 for network in settings.trusted_edges):
+        raise refuse(
+            "trusted_edges", "everybody could say who speaks", "set the addresses of your edges, nothing wider"
+        )
+    if settings.proxy_protocol and not settings.trusted_edges:
+        raise refuse("proxy_protocol", "nobody may use it: trusted_edges is empty", "set trusted_edges, or false")
     if not is_loopback(settings.console_host):
         raise refuse(
             "console_host",

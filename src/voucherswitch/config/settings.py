@@ -23,10 +23,12 @@ from pydantic_settings import (
 from voucherswitch.config.kinds import (
     AbsolutePath,
     Host,
+    Networks,
     PathWord,
     Whole,
     cores,
     lower,
+    networks,
     port,
     postgresql_url,
     split_command,
@@ -109,6 +111,24 @@ class Settings(BaseSettings):
     simulator_host: Host = Field("127.0.0.1", description="Address on which the provider simulators are served.")
     simulator_port_base: Whole = port(
         9100, "Port of the first provider simulator; each further one takes the next port."
+    )
+
+    # Who may connect. Loopback always may.
+    interface_sources: Networks = networks(
+        "Networks that may connect to `interface_port`, or come to it through a trusted edge, besides loopback. "
+        "Through an edge the originators' own sources may too."
+    )
+    tls_sources: Networks = networks(
+        "Networks that may connect to `tls_port`, besides loopback and the originators' own sources."
+    )
+    trusted_edges: Networks = networks(
+        "Networks of the TLS edges and balancers in front of the switch: they, and nobody else, may say who speaks."
+    )
+    proxy_protocol: bool = Field(
+        False,
+        description="Connections from `trusted_edges` begin with the PROXY protocol (version 1 or 2) and are closed if "
+        "they do not. While it is on, `Forwarded` and `Client-Cert` come from the client and count for nothing.",
+        json_schema_extra={"default_text": "`false`", "accepts": "`true` or `false`"},
     )
 
     workers: Whole = Field(

@@ -4,13 +4,17 @@ import asyncio
 import errno
 import socket
 import ssl
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import structlog
 from msgspec import Struct
 
 from voucherswitch.config.limits import ACCEPT_AT_ONCE_MAX, ACCEPT_PAUSE_S, TLS_HANDSHAKE_S
+from voucherswitch.interface.doors import Arrival, Door
+from voucherswitch.interface.proxy_protocol import ProxyHeaderError, read_source
 from voucherswitch.security.peer import Address, source_of
 
 log = structlog.get_logger(__name__)
@@ -22,18 +26,18 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 class Listener(Struct, frozen=True):
     """A socket that connections come in at, and what is asked of them.
 
-    `admits` says whether a source may connect at all; whoever may not is closed without an answer (N2).
+    `door` says whether a source may connect at all; whoever may not is closed without an answer (N2).
     """
 
     sock: socket.socket
-    admits: Callable[[Address], bool]
+    door: Door
     tls: Callable[[], ssl.SSLContext] | None = None  # asked for each connection, so that a renewed one counts at once
 
 
 class Acceptor:
     """Accepts from one listener until it is closed. Has the two methods that uvicorn asks of a server."""
 
-    def __init__(self, listener: Listener, protocol: Callable[[Address], asyncio.Protocol]) -> None:
+    def __init__(self, listener: Listener, protocol: Callable[[Arrival], asyncio.Protocol]) -> None:
         self._listener: Final = listener
         self._protocol: Final = protocol
         self._loop: Final = asyncio.get_running_loop()
@@ -70,9 +74,8 @@ class Acceptor:
                 self._resume = self._loop.call_later(ACCEPT_PAUSE_S, self._go_on)
                 return
             source = source_of(address[0])
-            if not self._listener.admits(source):
-                log.warning("source not listed", source=str(source))
-                sock.close()
+            if not self._listener.door.admits(source):
+                _refuse(sock, source)
                 continue
             task = self._loop.create_task(self._begin(sock, source))
             self._beginning.add(task)
@@ -83,15 +86,51 @@ class Acceptor:
 
     async def _begin(self, sock: socket.socket, source: Address) -> None:
         sock.setblocking(False)
+        door = self._listener.door
+        arrival = Arrival(door, source)
+        if door.is_announced(source):
+            announced = await _announced(sock, arrival)
+            if announced is None:
+                return
+            arrival = announced
         context = None if self._listener.tls is None else self._listener.tls()
         try:
             await self._loop.connect_accepted_socket(
-                lambda: self._protocol(source),
+                lambda: self._protocol(arrival),
                 sock,
                 ssl=context,
                 ssl_handshake_timeout=None if context is None else TLS_HANDSHAKE_S,
             )
         except (OSError, ssl.SSLError) as error:
             # Whoever scans us fails here; it is their business, and worth a line only to whoever looks for it.
-            log.debug("connection not begun", source=str(source), reason=str(error))
+            log.debug("connection not begun", source=str(arrival.source), reason=str(error))
             sock.close()
+
+
+async def _announced(sock: socket.socket, arrival: Arrival) -> Arrival | None:
+    """Let an edge say who is behind it. None: the connection is closed, for it does not, or not somebody listed."""
+    try:
+        source = await read_source(sock)
+    except (OSError, ProxyHeaderError) as error:
+        log.warning("edge does not say who speaks", edge=str(arrival.source), reason=str(error))
+        _abort(sock)
+        return None
+    if source is None:  # the edge's own connection, such as a health check
+        return arrival
+    behind = Arrival(arrival.door, source, announced=True)
+    if not behind.admitted:
+        _refuse(sock, source)
+        return None
+    return behind
+
+
+def _refuse(sock: socket.socket, source: Address) -> None:
+    log.warning("source not listed", source=str(source))
+    _abort(sock)
+
+
+def _abort(sock: socket.socket) -> None:
+    """Close with a reset, whatever was sent: nothing of the connection stays, and it always looks the same."""
+    with suppress(OSError):  # the other end was faster
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()

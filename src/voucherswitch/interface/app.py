@@ -16,12 +16,14 @@ from voucherswitch.interface import products, redemptions, refunds, vouchers
 from voucherswitch.interface.admission import Admission
 from voucherswitch.interface.connection import Drain
 from voucherswitch.interface.docs_page import CONTENT_SECURITY_POLICY, docs_assets
+from voucherswitch.interface.doors import Doors
 from voucherswitch.interface.endpoint import NO_SUCH_METHOD, NOT_FOUND, UNEXPECTED, Services
 from voucherswitch.interface.gatekeeper import Gatekeeper
 from voucherswitch.interface.openapi import document_bytes
 from voucherswitch.process import opened
 from voucherswitch.saf.express import Express
 from voucherswitch.saf.policy import Backoff
+from voucherswitch.security.attempts import Attempts
 from voucherswitch.security.basic import BasicAuthenticator
 from voucherswitch.switch.deps import Background, Deps
 from voucherswitch.switch.exchange import Reply
@@ -33,12 +35,14 @@ BASE = "/suv/v1"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(settings: Settings, url: str, drain: Drain) -> Starlette:
+def build_app(settings: Settings, url: str, drain: Drain, doors: Doors) -> Starlette:
     """Build the application of one switch worker; it opens its parts when it starts and drains them when it ends."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with opened(settings, url, application="switch") as parts:
+            parts.catalogue.on_change(doors.refresh)
+            await doors.refresh(parts.catalogue.current)
             background, unwritten = Background(), Unwritten()
             deps = Deps(
                 journal=parts.journal,
@@ -52,7 +56,7 @@ def build_app(settings: Settings, url: str, drain: Drain) -> Starlette:
             )
             app.state.services = Services(
                 deps=deps,
-                gatekeeper=Gatekeeper(BasicAuthenticator(settings.credential_cache_s)),
+                gatekeeper=Gatekeeper(BasicAuthenticator(settings.credential_cache_s, Attempts())),
                 admission=Admission(settings.in_flight_max, settings.in_flight_per_originator_max),
             )
             yield

@@ -16,8 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from voucherswitch.config.limits import GOODBYE_LINGER_S
+from voucherswitch.interface.doors import Arrival
 from voucherswitch.interface.endpoint import NOT_READ
-from voucherswitch.security.peer import PEER, Address, ClientCertificate, Peer, certificate_of
+from voucherswitch.security.peer import PEER, ClientCertificate, Peer, certificate_of
 
 
 class Drain:
@@ -58,6 +59,12 @@ class Connections(ServerState):
             assert isinstance(connection, Connection)
             connection.dismiss_if_idle()
 
+    def look_again(self) -> None:
+        """End the connections whose source is listed no more; a request in work is answered."""
+        for connection in list(self.connections):
+            assert isinstance(connection, Connection)
+            connection.look_again()
+
 
 class Connection(HttpToolsProtocol):
     """uvicorn calls the methods; `shutdown` once, when the drain begins."""
@@ -69,13 +76,14 @@ class Connection(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
-        source: Address,
+        arrival: Arrival,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         assert isinstance(server_state, Connections)
         self._all: Final = server_state
         self._dismissed = False
-        self._peer = Peer(source)
+        self._arrival: Final = arrival
+        self._peer = Peer(arrival.source)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Begin; a connection that stays silent is closed like one that became idle."""
@@ -112,6 +120,16 @@ class Connection(HttpToolsProtocol):
         """Make the request in work the last one. An idle connection stays: its next request may be on its way."""
         if self._in_work and not self.cycle.response_started:
             self.cycle.keep_alive = False
+
+    def look_again(self) -> None:
+        """End, unless the source is still admitted."""
+        if self._arrival.admitted:
+            return
+        self._dismissed = True  # nothing more is read
+        if self._in_work:
+            self.cycle.keep_alive = False
+        else:
+            self.transport.abort()
 
     def dismiss_if_idle(self) -> None:
         """Say good-bye, unless a request is in work."""

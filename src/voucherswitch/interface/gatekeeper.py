@@ -12,9 +12,11 @@ from starlette.requests import Request
 
 from voucherswitch.catalogue.snapshot import Originator
 from voucherswitch.interface import errors
+from voucherswitch.interface.admission import OverloadedError
 from voucherswitch.message.codes import ErrorType
-from voucherswitch.security.basic import BasicAuthenticator
+from voucherswitch.security.basic import BasicAuthenticator, ChecksBusyError
 from voucherswitch.security.peer import PEER, Peer
+from voucherswitch.security.refusals import Reason, RefusalLog, Unproven
 from voucherswitch.switch.exchange import Reply
 
 CHALLENGE: Final = 'Basic realm="suv", charset="UTF-8"'
@@ -41,13 +43,24 @@ class Gatekeeper:
 
     def __init__(self, basic: BasicAuthenticator) -> None:
         self._basic: Final = basic
+        self._refusals: Final = RefusalLog()
 
     async def identify(self, request: Request, originators: Mapping[str, Originator]) -> Originator | Denied:
-        """Return whose request it is, or why it is not served."""
+        """Return whose request it is, or why it is not served.
+
+        Raises:
+            OverloadedError: too many passwords wait to be checked.
+        """
         peer: Peer = request.scope[PEER]
-        originator = await self._basic.identify(request.headers.get("authorization"), originators)
-        if originator is None or not originator.may_come_from(peer.source):
+        authorization = request.headers.get("authorization")
+        try:
+            originator = await self._basic.identify(authorization, originators, peer.source)
+        except ChecksBusyError as error:
+            raise OverloadedError(str(error)) from error
+        if isinstance(originator, Unproven):
+            self._refusals.note(peer.source, originator)
             return UNIDENTIFIED
         if not originator.may_present(peer.certificate):
+            self._refusals.note(peer.source, Unproven(Reason.CERTIFICATE, originator.id))
             return WRONG_CERTIFICATE
         return originator

@@ -17,7 +17,7 @@ from voucherswitch.config.settings import Settings
 from voucherswitch.interface.accept import Acceptor, Listener
 from voucherswitch.interface.app import build_app
 from voucherswitch.interface.connection import Connection, Connections, Drain
-from voucherswitch.security.peer import Address
+from voucherswitch.interface.doors import Arrival, Doors, warn_of_empty_lists
 
 BACKLOG = 2048
 
@@ -76,8 +76,11 @@ def serve(
     """
     _raise_file_limit()
     drain = Drain(settings.drain_s)
+    connections = Connections(drain, settings.connections_max)
+    doors = Doors(settings, connections.look_again)
+    warn_of_empty_lists(settings)
     config = uvicorn.Config(
-        build_app(settings, url, drain),
+        build_app(settings, url, drain, doors),
         loop="uvloop",
         http=Connection,
         ws="none",
@@ -85,15 +88,15 @@ def serve(
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # nobody in front of us is trusted to say who speaks
+        proxy_headers=False,  # who is trusted to say who speaks is decided in doors.py
         backlog=BACKLOG,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.drain_s,
     )
     sock = listener or shared_socket(settings.interface_host, settings.interface_port)
     sock.listen(BACKLOG)
-    listeners = [Listener(sock, admits=lambda _: True)]
-    _Server(config, Connections(drain, settings.connections_max), listeners, on_ready).run(sockets=[sock])
+    listeners = [Listener(sock, doors.plain)]
+    _Server(config, connections, listeners, on_ready).run(sockets=[sock])
 
 
 class _Server(uvicorn.Server):
@@ -116,8 +119,8 @@ class _Server(uvicorn.Server):
         self.servers = [Acceptor(listener, self._connection) for listener in self._listeners]  # type: ignore[misc]  # as far as uvicorn uses them
         self._on_ready()
 
-    def _connection(self, source: Address) -> Connection:
-        return Connection(self.config, self.server_state, self.lifespan.state, source=source)
+    def _connection(self, arrival: Arrival) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state, arrival=arrival)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.server_state.drain.begin()

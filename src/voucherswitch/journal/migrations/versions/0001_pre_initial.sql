@@ -292,6 +292,7 @@ CREATE TABLE originator (
     CHECK (deadline_s BETWEEN 2 AND 300),
     CHECK (provision_decline_status IN (400, 404)),
     CHECK (lookup_pending_status IN (102, 504)),
+    CHECK (cardinality(sources) BETWEEN 1 AND 64),
     CHECK (NOT lookup_before_redemption OR redemption)
 );
 

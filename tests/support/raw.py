@@ -1,0 +1,73 @@
+"""Bytes on a connection, as an attacker sends them: nothing is mended, and every way it can end is told."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+WAIT_S: Final = 20.0
+
+
+class Raw:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.reset = False  # whether the other end reset it
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes; what the other end no longer takes is lost."""
+        with contextlib.suppress(ConnectionError):
+            self._writer.write(data)
+            await self._writer.drain()
+
+    async def until(self, end: bytes) -> bytes:
+        """Everything up to some bytes.
+
+        Raises:
+            asyncio.IncompleteReadError: they do not come.
+        """
+        async with asyncio.timeout(WAIT_S):
+            return await self._reader.readuntil(end)
+
+    async def rest(self, within_s: float = WAIT_S) -> bytes:
+        """Everything that still comes until the other end closes.
+
+        Raises:
+            TimeoutError: it does not close.
+        """
+        data = b""
+        async with asyncio.timeout(within_s):
+            try:
+                while piece := await self._reader.read(65_536):
+                    data += piece
+            except ConnectionError:
+                self.reset = True
+        return data
+
+    async def answer(self) -> tuple[int, bytes, bytes]:
+        """The next answer: status, head in lower case, body."""
+        head = await self.until(b"\r\n\r\n")
+        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        async with asyncio.timeout(WAIT_S):
+            body = await self._reader.readexactly(length)
+        return int(head.split()[1]), head.lower(), body
+
+    def end(self) -> None:
+        """Say that nothing more comes."""
+        self._writer.write_eof()
+
+
+@asynccontextmanager
+async def connected(address: tuple[str, int], *, source: str | None = None) -> AsyncIterator[Raw]:
+    """A connection to an address, from a source address of this machine."""
+    local = None if source is None else (source, 0)
+    reader, writer = await asyncio.open_connection(*address, local_addr=local)
+    try:
+        yield Raw(reader, writer)
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()

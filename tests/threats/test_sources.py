@@ -1,0 +1,186 @@
+"""Whoever is not listed gets nothing; who an originator is depends on where it speaks from (N2, decision 0025)."""
+
+import asyncio
+import base64
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from ipaddress import ip_network
+from urllib.parse import urlsplit
+
+import pytest
+
+from support.addresses import own_address
+from support.client import BASE, Client
+from support.messages import new_id
+from support.originators import Originator
+from support.raw import connected
+from support.switch import Switch
+from support.waiting import eventually
+
+HERE = "127.0.0.1"
+
+
+def address_of(client: Client) -> tuple[str, int]:
+    """Host and port that a client speaks to."""
+    url = urlsplit(client.root)
+    assert url.hostname is not None
+    assert url.port is not None
+    return url.hostname, url.port
+
+
+def products(by: Originator, password: str | None = None) -> bytes:
+    """A request that needs credentials and writes nothing."""
+    credentials = base64.b64encode(f"{by.id}:{password or by.password}".encode()).decode()
+    return f"GET {BASE}/products HTTP/1.1\r\nHost: switch\r\nAuthorization: Basic {credentials}\r\n\r\n".encode()
+
+
+def an_originator(*sources: str) -> Originator:
+    """A new originator that sends from some networks only."""
+    listed = [ip_network(source) for source in sources] or None
+    return Originator(f"S-{new_id()[:8]}", {"product_lookup": True, "sources": listed})
+
+
+async def is_shut_out(address: tuple[str, int], data: bytes, *, source: str | None = None) -> bool:
+    """Whether a connection is reset without a byte, whatever is sent."""
+    try:
+        async with connected(address, source=source) as raw:
+            await raw.send(data)
+            return await raw.rest() == b"" and raw.reset
+    except ConnectionResetError:  # before we knew that it was open
+        return True
+
+
+async def test_n2_a_source_that_is_not_listed_is_reset_before_anything_is_read(switch: Switch) -> None:
+    """Also when it says nothing: there is nothing to wait for."""
+    stranger = own_address()
+    for data in (products(an_originator()), b"", b"\x16\x03\x01", b"GARBAGE\r\n\r\n"):
+        assert await is_shut_out(switch.address, data, source=stranger), data
+
+
+async def test_n2_a_source_that_the_listener_lists_is_served(switch: Switch) -> None:
+    till = an_originator()
+    await switch.add_originator(till)
+    async with (
+        switch.extra_worker(INTERFACE_SOURCES=f"198.51.100.0/24,{own_address()}") as client,
+        connected(address_of(client), source=own_address()) as raw,
+    ):
+        await raw.send(products(till))
+        assert (await raw.answer())[0] == 200
+
+
+async def test_n2_an_originator_is_known_at_its_own_sources_only_and_cannot_find_out_why(switch: Switch) -> None:
+    elsewhere, here = an_originator("198.51.100.0/24"), an_originator("198.51.100.0/24", HERE)
+    await switch.register(elsewhere)
+    await switch.add_originator(here)
+
+    right = await switch.client.get("/products", by=elsewhere)
+    wrong = await switch.client.get("/products", by=Originator(elsewhere.id, password="wrong password"))
+    unknown = await switch.client.get("/products", by=Originator(new_id()))
+
+    assert (await switch.client.get("/products", by=here)).status == 200
+    assert [answer.status for answer in (right, wrong, unknown)] == [401, 401, 401]
+    assert right.raw == wrong.raw == unknown.raw
+    told = switch.workers[0].text()
+    assert told.count("right password, but not from this source") == 1, "operators can"
+
+
+async def test_n2_a_change_of_an_originators_sources_counts_for_connections_that_are_open(switch: Switch) -> None:
+    till = an_originator(HERE)
+    await switch.add_originator(till)
+    async with connected(switch.address) as raw:
+        await raw.send(products(till))
+        assert (await raw.answer())[0] == 200
+
+        await switch.set_originator(till.id, sources=[ip_network("198.51.100.7")])
+
+        async def refused() -> bool:
+            await raw.send(products(till))
+            return (await raw.answer())[0] == 401
+
+        await eventually(refused, "the open connection is not believed any more")
+
+
+def version_1(source: str) -> bytes:
+    """What a balancer says in the first version."""
+    return f"PROXY TCP4 {source} 192.0.2.1 40000 443\r\n".encode()
+
+
+def version_2(source: str, extensions: bytes = b"", command: int = 0x21) -> bytes:
+    """What a balancer says in the second version."""
+    body = socket.inet_aton(source) + socket.inet_aton("192.0.2.1") + struct.pack("!HH", 40_000, 443) + extensions
+    return b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", command, 0x11, len(body)) + body
+
+
+@pytest.fixture(scope="module")
+async def balanced(switch: Switch) -> AsyncIterator[tuple[tuple[str, int], Originator]]:
+    """A worker behind a balancer on loopback, and an originator behind that, which may come from 198.51.100.0/24."""
+    till = an_originator("198.51.100.0/24")
+    await switch.register(till)
+    async with switch.started_worker(TRUSTED_EDGES="127.0.0.0/8", PROXY_PROTOCOL="true") as (address, process):
+
+        async def serves() -> bool:
+            process.must_run()
+            try:
+                async with connected(address) as raw:
+                    await raw.send(version_1("198.51.100.7") + products(till))
+                    return b"200 OK" in await raw.until(b"\r\n")
+            except (OSError, EOFError):
+                return False
+
+        await eventually(serves, "a worker that believes its balancer", within_s=30)
+        yield address, till
+
+
+Header = Callable[[str], bytes]
+
+
+@pytest.mark.parametrize("header", [version_1, version_2, lambda source: version_2(source, b"\x04\x00\x02ok")])
+async def test_n2_behind_a_balancer_the_source_that_it_names_is_the_source(
+    balanced: tuple[tuple[str, int], Originator], header: Header
+) -> None:
+    address, till = balanced
+    async with connected(address) as raw:
+        await raw.send(header("198.51.100.9"))  # alone: what follows comes when it comes
+        await raw.send(products(till))
+        assert (await raw.answer())[0] == 200
+    for stranger in ("203.0.113.9", "127.0.0.2"):  # its loopback is not ours
+        assert await is_shut_out(address, header(stranger) + products(till)), stranger
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00" * 4,
+        b"PROXY UNKNOWN\r\n",
+        b"PROXY TCP4 198.51.100.7 192.0.2.1 1\r\n",
+        b"PROXY TCP4 198.51.100.7 192.0.2.1 1 70000\r\n",
+        b"PROXY TCP4 198.51.100.7, 192.0.2.1 1 2\r\n",
+        b"PROXY TCP6 198.51.100.7 192.0.2.1 1 2\r\n",
+        b"PROXY TCP4 198.51.100.7 192.0.2.1 1 2\n" + b"x" * 100,
+        b"PROXY TCP4 " + b"1" * 200,
+        b"PROXY TCP4 198.51.100.7 192.0.2.1 1 2 3\r\n",
+        version_2("198.51.100.7", command=0x11),
+        version_2("198.51.100.7", command=0x22),
+        b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x31, 216) + b"/" * 216,
+        b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x11, 4) + b"\1\2\3\4",
+        b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x11, 65_535),
+    ],
+)
+async def test_n2_a_connection_of_the_balancer_that_does_not_say_who_speaks_is_reset(
+    balanced: tuple[tuple[str, int], Originator], data: bytes
+) -> None:
+    assert await is_shut_out(balanced[0], data)
+
+
+async def test_n2_half_a_header_is_not_waited_for(balanced: tuple[tuple[str, int], Originator]) -> None:
+    async with asyncio.timeout(15):
+        assert await is_shut_out(balanced[0], b"PROXY TCP4 198")
+
+
+async def test_the_proxy_protocol_from_anybody_else_is_no_http(switch: Switch) -> None:
+    """The worker trusts no edge: who names a source is not believed, and not served."""
+    for header in (version_1("198.51.100.7"), version_2("198.51.100.7")):
+        answered = await switch.raw(header + products(an_originator()))
+        assert answered.startswith(b"HTTP/1.1 400"), answered
