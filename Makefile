@@ -57,6 +57,8 @@ docs: .venv/.synced ## write the generated pages of docs/reference anew
 	mv docs/reference/providers.md.new docs/reference/providers.md
 	$(BIN)/python -m voucherswitch.journal.invariants_reference > docs/reference/invariants.md.new
 	mv docs/reference/invariants.md.new docs/reference/invariants.md
+	$(BIN)/python -m voucherswitch.interface.masking_reference > docs/reference/masking.md.new
+	mv docs/reference/masking.md.new docs/reference/masking.md
 
 # --strict: a package that nobody could tell anything about is not one without a fault. Without the network this fails.
 audit: .venv/.synced-audit ## ask the public advisory database about everything that uv.lock names; needs the network

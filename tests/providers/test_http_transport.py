@@ -468,12 +468,13 @@ async def test_a_header_that_is_not_text_is_as_good_as_none() -> None:
 
 
 async def test_a_mask_that_fails_costs_the_text_and_not_the_outcome() -> None:
-    def broken(body: bytes, content_type: str | None) -> str:
-        raise KeyError(PIN)
+    class Broken(JsonMask):
+        def __call__(self, body: bytes, content_type: str | None) -> str:
+            raise KeyError(PIN)
 
     settings = read_settings(SandboxSettings, "sandbox", {"base_url": "http://127.0.0.1:1", "api_key": "k"})
     async with raw_server(answer_ok) as server:
-        transport = HttpTransport("sandbox", replace(settings, base_url=server.url), broken)
+        transport = HttpTransport("sandbox", replace(settings, base_url=server.url), Broken())
         call = a_call()
         assert isinstance(await transport.send(call, "p", "POST", "/x", body=BODY), HttpAnswer)
         assert only_leg(call).response == "<2 bytes, application/json, not shown>"

@@ -505,11 +505,12 @@ async def test_an_unresolvable_host_is_not_sent() -> None:
 
 
 async def test_a_mask_that_fails_costs_the_text_and_not_the_outcome() -> None:
-    def broken(body: bytes, content_type: str | None) -> str:
-        raise KeyError(PIN)
+    class Broken(XmlMask):
+        def __call__(self, body: bytes, content_type: str | None) -> str:
+            raise KeyError(PIN)
 
     async with line_server(answer_ok) as server:
-        transport = LineTransport("lines", settings(), LineAddress("127.0.0.1", server.port), "</response>", broken)
+        transport = LineTransport("lines", settings(), LineAddress("127.0.0.1", server.port), "</response>", Broken())
         call = a_call()
         assert await one(transport, call) == OK
         assert only_leg(call).response == f"<{len(OK)} bytes, text/xml, not shown>"

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from providers.provider_support import R1, Heard, raw_server
+from voucherswitch.message.marks import Shown
 from voucherswitch.message.trace import LegOutcome, Trace
 from voucherswitch.providers.contract.answers import BadAnswer
 from voucherswitch.providers.contract.connector import Call
@@ -165,7 +166,7 @@ def test_any_bytes_are_an_answer_or_a_finding(body: bytes, status: int) -> None:
 async def a_service(url: str, **settings: object) -> AsyncIterator[soap.SoapTransport]:
     given = {"base_url": url, "username": "the-user", "password": "the-password"} | settings
     typed = read_settings(NetcareSettings, "netcare", given)
-    http = HttpTransport("netcare", typed, XmlMask(("Username", "Nonce")))
+    http = HttpTransport("netcare", typed, XmlMask({"username": Shown.HIDDEN, "nonce": Shown.HIDDEN}))
     try:
         yield soap.SoapTransport(http, SERVICE, typed.username, typed.password)
     finally:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from voucherswitch.message.marks import Shown
 from voucherswitch.providers.contract.answers import BadAnswer
 from voucherswitch.providers.contract.transport.masking import RECORDED_CHARS_MAX
 from voucherswitch.providers.contract.transport.xml import (
@@ -301,7 +302,7 @@ def test_a_voucher_that_is_text_is_masked_and_one_with_fields_is_not() -> None:
 
 
 def test_own_names_and_own_words() -> None:
-    mask = XmlMask(extra_names=["Barcode"], own_words=["NV-1002"])
+    mask = XmlMask({"barcode": Shown.HIDDEN}, own_words=["NV-1002"])
     body = f"<a><Code>NV-1002</Code><Code>{PIN}</Code><barcode>{PIN}</barcode></a>"
     assert masked(body, mask) == "<a><Code>NV-1002</Code><Code>***</Code><barcode>***</barcode></a>"
     assert masked(body, mask) == masked(body, mask)

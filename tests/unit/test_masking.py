@@ -20,9 +20,10 @@ from voucherswitch.interface.models import (
     Voucher,
     VoucherLookupQuery,
 )
-from voucherswitch.security.masking import MASKED, NEVER_KEPT, SEALED, mask_card, mask_msisdn, masked, without_pins
+from voucherswitch.message.marks import MASKED, NEVER_KEPT, SEALED, card, last_four
+from voucherswitch.security.masking import masked, without_pins
 
-MASKED_FORMS = {"+27715550126": "********0126", "412345******6789": "412345******6789"}
+MASKED_FORMS = {"+27715550126": "***0126", "412345******6789": "412345******6789"}
 
 
 def at(message: Any, row: Row) -> Any:
@@ -66,7 +67,7 @@ def test_a_masked_response_keeps_what_operators_need() -> None:
     expected["originator"]["operatorId"] = "***"
     expected["slipData"]["messageLines"] = [{"text": "***"}, {"text": "***", "fontWidthScaleFactor": 2}]
     expected["voucher"] |= {"code": "***", "redeemInstructions": "***"}
-    expected["recipient"] = {"firstName": "***", "msisdn": "********0126"}
+    expected["recipient"] = {"firstName": "***", "msisdn": "***0126"}
     assert shown == expected
 
 
@@ -118,18 +119,20 @@ def test_a_lookup_query_does_not_show_its_code() -> None:
         ("4123456789012345", "412345******2345"),
         ("412345******6789", "412345******6789"),
         ("41234567890", "412345*7890"),
-        ("4123456789", "4123456789"),
-        ("412345", "412345"),
+        ("4123456789", "**********"),
+        ("412345", "******"),
         ("4123459876543***", "412345******3***"),
     ],
 )
 def test_a_card_number_shows_its_first_six_and_last_four(number: str, shown: str) -> None:
-    assert mask_card(number) == shown
+    assert card(number) == shown
 
 
-@pytest.mark.parametrize(("number", "shown"), [("+27715550126", "********0126"), ("12345", "*2345"), ("1234", "***")])
+@pytest.mark.parametrize(
+    ("number", "shown"), [("+27715550126", "***0126"), ("271555012", "***5012"), ("27155501", "***"), ("1234", "***")]
+)
 def test_a_telephone_number_shows_its_last_four(number: str, shown: str) -> None:
-    assert mask_msisdn(number) == shown
+    assert last_four(number) == shown
 
 
 class Ticket(Struct, omit_defaults=True):

@@ -1,8 +1,8 @@
 """What may be seen of a message: masked text for traces and logs, and a copy without PINs for sealing.
 
-A model says with a mark on each field how it may be shown and kept (interface.md §2, column Log/store); this module
-obeys the marks, so it serves every struct of ours and of a provider and knows none of them. A field without a mark
-is plain. Plans are compiled once per struct type; a struct that contains itself has none.
+A model says with a mark on each field how it may be shown and kept (message/marks.py); this module obeys the marks, so
+it serves every struct and knows none of them. A field without a mark is plain, and a test fails when its name raises a
+doubt. Plans are compiled once per struct type; a struct that contains itself has none.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,17 +11,10 @@ from functools import cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, inspect
+from msgspec import UNSET, Struct, inspect
 from msgspec.structs import force_setattr
 
-HIDDEN: Final = "***"
-
-# Marks, written into a field's `Annotated`. M: shown masked. K: hidden, kept sealed. N: hidden, never kept.
-MASKED: Final = Meta(extra={"log": "M"})
-MASKED_CARD: Final = Meta(extra={"log": "M", "mask": "card"})
-MASKED_MSISDN: Final = Meta(extra={"log": "M", "mask": "msisdn"})
-SEALED: Final = Meta(extra={"log": "K"})
-NEVER_KEPT: Final = Meta(extra={"log": "N"})
+from voucherswitch.message.marks import Shown, card, hide, last_four, marks_of, without_codes
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -36,27 +29,6 @@ def without_pins(message: Struct) -> bytes:
     return _encode(_changed(message, _sealing))
 
 
-def mask_card(number: str) -> str:
-    """Keep the first six and the last four characters of a card number; one of ten or fewer has nothing to hide."""
-    return f"{number[:6]}{'*' * (len(number) - 10)}{number[-4:]}" if len(number) > 10 else number
-
-
-def mask_msisdn(number: str) -> str:
-    """Keep the last four digits of a telephone number; a shorter one is hidden whole."""
-    return f"{'*' * (len(number) - 4)}{number[-4:]}" if len(number) > 4 else HIDDEN
-
-
-def marks_of(kind: inspect.Type) -> Mapping[str, Any]:
-    """Collect what a field's type carries as `Meta(extra=…)`, wherever in `T | None` it was written."""
-    match kind:
-        case inspect.Metadata():
-            return {**marks_of(kind.type), **(kind.extra or {})}
-        case inspect.UnionType():
-            return {name: mark for member in kind.types for name, mark in marks_of(member).items()}
-        case _:
-            return {}
-
-
 def log_code(kind: inspect.Type) -> str:
     """Return the Log/store code of a field: P, M, K or N."""
     return str(marks_of(kind).get("log", "P"))
@@ -68,25 +40,23 @@ Policy: TypeAlias = Callable[[Mapping[str, Any], Change | None], Change | None]
 
 
 def _masking(marks: Mapping[str, Any], inner: Change | None) -> Change | None:
-    match marks.get("log", "P"), marks.get("mask"):
-        case "P", _:
+    match marks.get("shown", Shown.PLAIN):
+        case Shown.PLAIN:
             return inner
-        case "M", "card":
-            return mask_card
-        case "M", "msisdn":
-            return mask_msisdn
-        case "M", _ if inner is not None:  # an object whose own fields say which of them are masked
+        case Shown.QUOTED:
+            return without_codes
+        case Shown.CARD:
+            return card
+        case Shown.LAST_FOUR:
+            return last_four
+        case _ if marks["log"] == "M" and inner is not None:  # an object whose own fields say which of them are masked
             return inner
         case _:
-            return _hide
+            return hide
 
 
 def _sealing(marks: Mapping[str, Any], inner: Change | None) -> Change | None:
     return _drop if marks.get("log") == "N" else inner
-
-
-def _hide(_value: object) -> str:
-    return HIDDEN
 
 
 def _drop(_value: object) -> object:

@@ -7,7 +7,7 @@ from voucherswitch.interface.models.enums import ErrorType
 from voucherswitch.interface.models.parties import Institution, Originator, ThirdPartyIdentifier
 from voucherswitch.interface.models.slip import SlipData
 from voucherswitch.interface.models.voucher import Voucher
-from voucherswitch.security.masking import MASKED
+from voucherswitch.message.marks import MASKED, QUOTED, plain
 
 
 class FormatError(Message):
@@ -16,7 +16,7 @@ class FormatError(Message):
 
     field: str | None = None
     msg: str
-    value: Annotated[str, chars(0, 80)] | None = None
+    value: Annotated[str, chars(0, 80), QUOTED] | None = None
 
 
 class DetailMessage(Message):
@@ -48,7 +48,7 @@ class ErrorDetail(Message):
     id: Uuid | None = None
     original_id: Text | None = None
     error_type: ErrorType
-    error_message: Annotated[str, chars(0, 80)]
-    provider_error_code: Text | None = None
-    provider_error_message: Text | None = None
+    error_message: Annotated[str, chars(0, 80), plain("our own words")]
+    provider_error_code: Annotated[Text, QUOTED] | None = None
+    provider_error_message: Annotated[Text, QUOTED] | None = None
     detail_message: Annotated[DetailMessage, MASKED] | None = None

@@ -10,7 +10,7 @@ from voucherswitch.interface.models.parties import Institution, ThirdPartyIdenti
 from voucherswitch.interface.models.product import Product
 from voucherswitch.interface.models.tender import PosInfo
 from voucherswitch.interface.models.voucher import Voucher
-from voucherswitch.security.masking import SEALED
+from voucherswitch.message.marks import SEALED, plain
 
 
 class VoucherLookupQuery(Message):
@@ -26,7 +26,7 @@ class VoucherLookupQuery(Message):
 class ProductsLookupQuery(Message):
     """The query of lookupProducts."""
 
-    channel_name: Annotated[str, chars(1, 50)] | None = None
+    channel_name: Annotated[str, chars(1, 50), plain("a way to sell")] | None = None
 
 
 class VoucherLookupResponse(Message):

@@ -1,22 +1,24 @@
 """Who takes part: institutions, the merchant's shop and till, the customer."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from voucherswitch.interface.models.base import DateTime, Email, Message, Text, chars, matching
-from voucherswitch.security.masking import MASKED, MASKED_MSISDN
+from voucherswitch.message.marks import MASKED, MASKED_LAST_FOUR, plain
+
+COMPANY: Final = plain("a company's name")
 
 
 class Institution(Message):
     """A company in one of the roles of a transaction."""
 
     id: Text
-    name: Annotated[str, chars(0, 40)]
+    name: Annotated[str, chars(0, 40), COMPANY]
 
 
 class MerchantName(Message):
     """Name and place of the shop, as printed on statements."""
 
-    name: Annotated[str, chars(0, 23)]
+    name: Annotated[str, chars(0, 23), COMPANY]
     city: Annotated[str, chars(0, 13)]
     region: Annotated[str, chars(0, 2)]
     country: Annotated[str, chars(0, 2)]
@@ -67,6 +69,6 @@ class Customer(Message):
     address_details: Annotated[Address, MASKED] | None = None
     date_of_birth: Annotated[DateTime, MASKED] | None = None
     status: Text | None = None
-    msisdn: Annotated[str, matching(r"^\+?[1-9]\d{0,14}"), MASKED_MSISDN] | None = None
+    msisdn: Annotated[str, matching(r"^\+?[1-9]\d{0,14}"), MASKED_LAST_FOUR] | None = None
     email_address: Annotated[Email, MASKED] | None = None
     profile_id: Annotated[Text, MASKED] | None = None

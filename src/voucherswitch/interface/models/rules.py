@@ -31,7 +31,9 @@ from voucherswitch.interface.violations import EnoughFound, Found, Json, Pairs, 
 from voucherswitch.security.masking import log_code
 
 # An unknown field may be a known one misspelt or misplaced: its value is shown only if its name raises no doubt.
-SECRET_NAME: Final = re.compile("pin|code|card|pan|cvv|msisdn|phone|mail|password|secret|token|voucher", re.IGNORECASE)
+SECRET_NAME: Final = re.compile(
+    "pin|code|card|pan|cvv|msisdn|phone|mail|password|secret|token|voucher|name|address|birth|account", re.IGNORECASE
+)
 INDEX: Final = re.compile(r"\[[0-9]+\]")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from voucherswitch.interface.models.base import LINES_MAX, Double, Int32, Message, Text, matching
-from voucherswitch.security.masking import MASKED
+from voucherswitch.message.marks import MASKED
 
 
 class Barcode(Message):

@@ -11,7 +11,7 @@ from voucherswitch.interface.models.enums import (
     TenderAccountType,
     TenderType,
 )
-from voucherswitch.security.masking import MASKED_CARD
+from voucherswitch.message.marks import MASKED_CARD
 
 
 class Tender(Message):

@@ -12,7 +12,7 @@ from voucherswitch.interface.models.product import Product
 from voucherswitch.interface.models.slip import SlipData
 from voucherswitch.interface.models.tender import PosInfo, Tender
 from voucherswitch.interface.models.voucher import IssuedVoucher, RedeemableVoucher, Voucher
-from voucherswitch.security.masking import MASKED
+from voucherswitch.message.marks import MASKED, plain
 
 Tenders: TypeAlias = Annotated[tuple[Tender, ...], Meta(max_length=ENTRIES_MAX)]
 
@@ -20,7 +20,7 @@ Tenders: TypeAlias = Annotated[tuple[Tender, ...], Meta(max_length=ENTRIES_MAX)]
 class TransactionLabel(Message):
     """A name and a value to find transactions by; never drives processing."""
 
-    name: Annotated[str, chars(1, 50)]
+    name: Annotated[str, chars(1, 50), plain("the label's, which the originator chose")]
     value: Annotated[str, chars(0, 255)]
 
 

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from voucherswitch.interface.models.base import LINES_MAX, DateTime, Int32, Message, Text, chars, matching
 from voucherswitch.interface.models.enums import PinBlockFormat
-from voucherswitch.security.masking import MASKED, NEVER_KEPT, SEALED
+from voucherswitch.message.marks import MASKED, NEVER_KEPT, SEALED, plain
 
 
 class EncryptionParameters(Message):
@@ -20,7 +20,7 @@ class EncryptionParameters(Message):
 class HashedPinParameters(Message):
     """How a PIN was hashed: the algorithm's name."""
 
-    name: Annotated[str, chars(0, 20)]
+    name: Annotated[str, chars(0, 20), plain("an algorithm's name")]
 
 
 class PinClear(Message, tag_field="type", tag="CLEAR_PIN"):
@@ -40,7 +40,7 @@ class PinHashed(Message, tag_field="type", tag="HASHED_PIN"):
     """A PIN as its hash."""
 
     hash: Annotated[str, matching("[0-9,A-F]{1,512}"), NEVER_KEPT]
-    hashed_pin_parameters: HashedPinParameters | None = None
+    hashed_pin_parameters: Annotated[HashedPinParameters, plain("an algorithm's name")] | None = None
 
 
 Pin: TypeAlias = PinClear | PinEncrypted | PinHashed

@@ -14,9 +14,10 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import wire_of
 from voucherswitch.message.orders import AdviceOrder, LookupOrder, Order, ProviderProduct, ProvisionOrder, StatusOrder
 from voucherswitch.message.outcomes import AdviceResult, Declined, Outcome, OutcomeUnknown
-from voucherswitch.providers.betway import errors, translate
+from voucherswitch.providers.betway import errors, messages, translate
 from voucherswitch.providers.betway.capabilities import CAPABILITIES
 from voucherswitch.providers.betway.settings import BetwaySettings
 from voucherswitch.providers.contract.answers import (
@@ -62,7 +63,7 @@ class BetwayConnector(BaseConnector):
             provider_id,
             settings,
             # In an error `code` is a word of the protocol; everywhere else it would be the voucher.
-            JsonMask(own_words=errors.CODES | settings.code_map.keys()),
+            JsonMask(wire_of(messages), errors.CODES | settings.code_map.keys()),
             {"Authorization": f"Bearer {settings.token}"},
         )
 

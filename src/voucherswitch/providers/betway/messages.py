@@ -3,7 +3,11 @@
 An expiry may be anything: a voucher that was paid for is not given up for the form of its date.
 """
 
+from typing import Annotated
+
 from msgspec import Struct
+
+from voucherswitch.message.marks import PROTOCOL_WORD, QUOTED, SEALED, plain
 
 
 class Amount(Struct, frozen=True):
@@ -37,18 +41,18 @@ class Acknowledgement(Struct, frozen=True, rename="camel"):
 
 class Cancellation(Struct, frozen=True, rename="camel"):
     advice_id: str
-    reason: str
+    reason: Annotated[str, plain("a word of ours")]
 
 
 class Validation(Struct, frozen=True):
-    pin: str
+    pin: Annotated[str, SEALED]
 
 
 class VoucherPart(Struct, frozen=True, rename="camel"):
     serial: str
     amount: Amount
     expires_on: object = None
-    pin: str | None = None
+    pin: Annotated[str, SEALED] | None = None
 
 
 class OrderObject(Struct, frozen=True, rename="camel"):
@@ -58,7 +62,7 @@ class OrderObject(Struct, frozen=True, rename="camel"):
     state: str
     order_id: str | None = None
     poll_after_ms: int | None = None
-    reason: str | None = None
+    reason: Annotated[str, QUOTED] | None = None
     acknowledged: bool = False
     voucher: VoucherPart | None = None
 
@@ -77,7 +81,7 @@ class ValidatedVoucher(Struct, frozen=True, rename="camel"):
 
 class Sku(Struct, frozen=True, rename="camel"):
     sku_id: str
-    name: str
+    name: Annotated[str, plain("a product's name")]
     fixed: bool
     min_minor: int
     max_minor: int
@@ -88,8 +92,8 @@ class SkuList(Struct, frozen=True):
 
 
 class ErrorPart(Struct, frozen=True):
-    code: str
-    message: str | None = None
+    code: Annotated[str, PROTOCOL_WORD]
+    message: Annotated[str, QUOTED] | None = None
 
 
 class ErrorObject(Struct, frozen=True):

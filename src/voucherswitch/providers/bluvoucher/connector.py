@@ -13,6 +13,7 @@ from uuid import uuid4
 from msgspec import Struct
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import wire_of
 from voucherswitch.message.orders import (
     AdviceOrder,
     LookupOrder,
@@ -53,7 +54,6 @@ from voucherswitch.providers.contract.transport.xml import UNWRITABLE, UNWRITABL
 from voucherswitch.providers.contract.transport.xml_masking import XmlMask
 
 PRODUCT_CODE_CHARS_MAX: Final = 12
-_CREDENTIALS: Final = ("UserPin", "DeviceId", "DeviceSer", "SessionId")  # masked wherever they turn up
 _NOT_BY_CODE: Final = Declined(ErrorType.FUNCTION_NOT_SUPPORTED)
 
 
@@ -78,7 +78,7 @@ class AeonConnector(BaseConnector):
             settings,
             LineAddress(settings.host or "", settings.port or 0, settings.tls.enabled),
             messages.CLOSING_TAG,
-            XmlMask(_CREDENTIALS),
+            XmlMask(wire_of(messages)),
         )
         self._authentication_shown = self._lines.masked(self._authentication)
 

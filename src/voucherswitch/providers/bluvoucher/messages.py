@@ -7,6 +7,7 @@ is in GetVoucher and GetProductList, is Proposed.
 from functools import lru_cache
 from typing import Final
 
+from voucherswitch.message.marks import NEVER_KEPT, QUOTED, SEALED, plain, wire_fields
 from voucherswitch.providers.contract.answers import BadAnswer, check
 from voucherswitch.providers.contract.transport.xml import (
     Element,
@@ -22,6 +23,24 @@ from voucherswitch.providers.contract.transport.xml import (
 CLOSING_TAG: Final = "</response>"
 TRANS_TYPE: Final = "BluVoucher"
 _SPACE: Final = " \t\r\n"
+
+FIELDS: Final = wire_fields(
+    "EventType DeviceVer TransType Reference Amount TransRef Serial State VoucherState Value ExpiryDate MinAmount"
+    " MaxAmount SpendRef SpentByReference",
+    UserPin=NEVER_KEPT,
+    DeviceId=NEVER_KEPT,
+    DeviceSer=NEVER_KEPT,
+    SessionId=NEVER_KEPT,
+    Pin=SEALED,
+    VoucherNumber=SEALED,
+    ProductCode=plain("a product's"),
+    Name=plain("a product's"),
+    EventCode=plain("0 or 1"),
+    ErrorCode=QUOTED,
+    AEONErrorCode=QUOTED,
+    ErrorText=QUOTED,
+    AEONErrorText=QUOTED,
+)
 
 AUTHENTICATION: Final = "Authentication"
 GET_PRODUCT_LIST: Final = "GetProductList"

@@ -11,9 +11,10 @@ from typing import Final
 from urllib.parse import quote
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import wire_of
 from voucherswitch.message.orders import LookupOrder, ProvisionOrder, RedeemOrder
 from voucherswitch.message.outcomes import Declined, Outcome, OutcomeUnknown
-from voucherswitch.providers.bluvoucher import trade_translate
+from voucherswitch.providers.bluvoucher import trade_messages, trade_translate
 from voucherswitch.providers.bluvoucher.capabilities import capabilities
 from voucherswitch.providers.bluvoucher.errors import TRADE_CODES, mapped_trade_codes
 from voucherswitch.providers.bluvoucher.settings import BluVoucherSettings
@@ -63,7 +64,7 @@ class TradeConnector(BaseConnector):
             provider_id,
             settings.over_http(),
             # In an error `code` is a word of the protocol; everywhere else it is the voucher.
-            JsonMask(own_words=TRADE_CODES | mapped_trade_codes(self._rules.code_map)),
+            JsonMask(wire_of(trade_messages), TRADE_CODES | mapped_trade_codes(self._rules.code_map)),
             headers,
             # Few answers say whose they are: on a kept connection a surplus one would be taken for that of the next.
             reuse=False,

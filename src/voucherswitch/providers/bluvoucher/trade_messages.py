@@ -4,14 +4,18 @@ Money is whole cents, but for the amount of a lookup. Unknown properties are ign
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Struct
+
+from voucherswitch.message.marks import MASKED_LAST_FOUR, PROTOCOL_WORD, QUOTED, SEALED
+
+Text = Annotated[Any, QUOTED]
 
 
 class VendMetaData(Struct, frozen=True, rename="camel"):
     transaction_request_date_time: str
-    consumer_account_number: str
+    consumer_account_number: Annotated[str, MASKED_LAST_FOUR]
 
 
 class SaleRequest(Struct, frozen=True, rename="camel"):
@@ -25,10 +29,10 @@ class SaleAnswer(Struct, frozen=True, rename="camel"):
     """`token` is the PIN. The requestId is not always echoed, and no time or text costs a voucher."""
 
     amount: int
-    token: str | None = None
+    token: Annotated[str, SEALED] | None = None
     serial_number: str | None = None
     reference: str | None = None
-    product_instructions: Any = None
+    product_instructions: Annotated[Any, SEALED] = None
     request_id: str | None = None
     expiry_date_time: Any = None
 
@@ -37,14 +41,14 @@ class RedemptionRequest(Struct, frozen=True, rename="camel"):
     """`amount` 0 asks for all there is."""
 
     request_id: str
-    token: str
+    token: Annotated[str, SEALED]
     amount: int
 
 
 class ReplacementVoucher(Struct, frozen=True, rename="camel"):
     """What is left of a voucher that was used in part: a new one."""
 
-    token: str
+    token: Annotated[str, SEALED]
     serial_number: str | None = None
     expiry_date_time: Any = None
 
@@ -66,10 +70,10 @@ class LookupAnswer(Struct, frozen=True, rename="camel"):
 class ErrorAnswer(Struct, frozen=True):
     """Where clients have seen the text of an error; `code` is ours."""
 
-    code: Any = None
-    reason: Any = None
-    error: Any = None
-    message: Any = None
-    description: Any = None
-    detail: Any = None
-    errors: Any = None
+    code: Annotated[Any, PROTOCOL_WORD] = None
+    reason: Text = None
+    error: Text = None
+    message: Text = None
+    description: Text = None
+    detail: Text = None
+    errors: Text = None

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import HIDDEN, without_codes
 from voucherswitch.message.orders import AdviceOrder
 from voucherswitch.message.outcomes import (
     Acknowledged,
@@ -22,7 +23,6 @@ from voucherswitch.message.outcomes import (
     Pending,
     Refused,
 )
-from voucherswitch.providers.contract.transport.masking import MASK, without_codes
 
 PROVIDER_CODE_CHARS_MAX: Final = 40
 PROVIDER_MESSAGE_CHARS_MAX: Final = 80
@@ -144,5 +144,5 @@ def printable(text: str) -> str:
 
 def _without_secrets(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
-        text = text.replace(secret, MASK)
+        text = text.replace(secret, HIDDEN)
     return without_codes(text)

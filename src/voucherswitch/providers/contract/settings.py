@@ -153,6 +153,12 @@ def secret_keys(settings_type: type[CommonSettings]) -> frozenset[str]:
     )
 
 
+def secrets_of_settings(settings: CommonSettings) -> tuple[str, ...]:
+    """The values that open a door: what no trace may hold, wherever a provider quotes it."""
+    values = (getattr(settings, key) for key in sorted(secret_keys(type(settings))))
+    return tuple(value for value in values if isinstance(value, str))
+
+
 def metas(hint: Any) -> Iterator[Meta]:
     """What is written beside a setting's type, also where the type is one of several."""
     for part in (hint, *get_args(hint)):

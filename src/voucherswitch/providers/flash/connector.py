@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import wire_of
 from voucherswitch.message.orders import AdviceOrder, ProviderProduct, ProvisionOrder, RedeemOrder, RefundOrder
 from voucherswitch.message.outcomes import AdviceResult, NotSent, Outcome, OutcomeUnknown, Pending, Refused
 from voucherswitch.message.parties import Store
@@ -30,14 +31,12 @@ from voucherswitch.providers.contract.settings import override_capabilities
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpTransport
 from voucherswitch.providers.contract.transport.masking import JsonMask
 from voucherswitch.providers.contract.transport.tokens import TokenCache, bounded
-from voucherswitch.providers.flash import translate
+from voucherswitch.providers.flash import messages, translate
 from voucherswitch.providers.flash.capabilities import capabilities
 from voucherswitch.providers.flash.settings import FlashSettings, flash_settings
 
 TOKEN_PATH: Final = "/token"  # noqa: S105 (a path)
 UNAUTHORISED: Final = 401
-# Besides what is secret everywhere. Instructions often hold the PIN, as a part of what is to be dialled.
-HIDDEN_NAMES: Final = ("mobileNumber", "redemptionInstructions")
 
 # A resend now could buy a second voucher: none is sent, and of the first message nothing is proved.
 TOO_LATE: Final = OutcomeUnknown(ErrorType.FUNCTION_NOT_SUPPORTED)
@@ -56,7 +55,7 @@ class FlashConnector(BaseConnector):
         self._window_s = settings.replay_window_s
         self._total_s = settings.total_timeout_ms / 1000
         self._rules = rules_of(settings)
-        self._http = HttpTransport(provider_id, settings, JsonMask(HIDDEN_NAMES))
+        self._http = HttpTransport(provider_id, settings, JsonMask(wire_of(messages)))
         self._tokens = TokenCache(self._http, TOKEN_PATH, f"Basic {settings.api_key}")
 
     async def provision(self, order: ProvisionOrder, call: Call) -> Outcome:

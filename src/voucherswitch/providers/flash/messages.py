@@ -4,8 +4,12 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from voucherswitch.message.marks import MASKED_LAST_FOUR, QUOTED, SEALED, plain
+
 # A bound far beyond any code, so that a number without end is no code.
-ResponseCode = Annotated[int, Meta(ge=-999_999_999, le=999_999_999)]
+ResponseCode = Annotated[int, Meta(ge=-999_999_999, le=999_999_999), plain("a number of the protocol")]
+ProductCode = Annotated[int, plain("a product's number")]
+Account = Annotated[str, MASKED_LAST_FOUR]
 
 
 class Request(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -20,34 +24,34 @@ class Metadata(Struct, frozen=True):
 
 class PurchaseRequest(Request, frozen=True, kw_only=True):
     reference: str
-    account_number: str
+    account_number: Account
     amount: int
     metadata: Metadata
 
 
 class GiftPurchaseRequest(Request, frozen=True, kw_only=True):
     reference: str
-    account_number: str
+    account_number: Account
     amount: int
     metadata: Metadata
-    product_code: int
+    product_code: ProductCode
     store_id: str
     terminal_id: str
 
 
 class RedeemRequest(Request, frozen=True, kw_only=True):
     reference: str
-    account_number: str
-    pin: str
+    account_number: Account
+    pin: Annotated[str, SEALED]
     amount: int
-    mobile_number: str | None = None
+    mobile_number: Annotated[str, MASKED_LAST_FOUR] | None = None
     store_id: str
     terminal_id: str | None = None
 
 
 class RefundRequest(Request, frozen=True, kw_only=True):
     reference: str
-    account_number: str
+    account_number: Account
     amount: int
     metadata: Metadata
 
@@ -60,13 +64,13 @@ class ReverseRequest(Request, frozen=True, kw_only=True):
 
 
 class Content(Struct, frozen=True, rename="camel"):
-    redemption_instructions: str | None = None
+    redemption_instructions: Annotated[str, SEALED] | None = None
 
 
 class VoucherPart(Struct, frozen=True, rename="camel"):
     amount: int | None = None
     expiry_date: Any = None  # whatever stands there, the voucher was paid for
-    pin: str | None = None
+    pin: Annotated[str, SEALED] | None = None
     serial_number: str | None = None
     status: str | None = None
     content: Content | None = None
@@ -76,7 +80,7 @@ class Answer(Struct, frozen=True, rename="camel"):
     """The answer of every call; a decline has no voucher."""
 
     response_code: ResponseCode
-    response_message: str | None = None
+    response_message: Annotated[str, QUOTED] | None = None
     reference: str | None = None
     amount: int | None = None
     transaction_id: str | None = None
@@ -84,8 +88,8 @@ class Answer(Struct, frozen=True, rename="camel"):
 
 
 class Product(Struct, frozen=True, rename="camel"):
-    product_code: int
-    product_name: str
+    product_code: ProductCode
+    product_name: Annotated[str, plain("a product's name")]
     minimum_amount: int
     maximum_amount: int
     status: str
@@ -93,5 +97,5 @@ class Product(Struct, frozen=True, rename="camel"):
 
 class ProductsAnswer(Struct, frozen=True, rename="camel"):
     response_code: ResponseCode
-    response_message: str | None = None
+    response_message: Annotated[str, QUOTED] | None = None
     products: tuple[Product, ...] = ()

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import wire_of
 from voucherswitch.message.orders import AdviceOrder, LookupOrder, Order, ProviderProduct, ProvisionOrder, StatusOrder
 from voucherswitch.message.outcomes import AdviceResult, Declined, Outcome, OutcomeUnknown
 from voucherswitch.providers.contract.answers import (
@@ -28,7 +29,7 @@ from voucherswitch.providers.contract.settings import override_capabilities, rea
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpResult, HttpTransport
 from voucherswitch.providers.contract.transport.masking import JsonMask
 from voucherswitch.providers.contract.transport.results import NoAnswer
-from voucherswitch.providers.hollywoodbets import translate
+from voucherswitch.providers.hollywoodbets import messages, translate
 from voucherswitch.providers.hollywoodbets.capabilities import CAPABILITIES
 from voucherswitch.providers.hollywoodbets.settings import HollywoodbetsSettings
 from voucherswitch.providers.hollywoodbets.signing import authorization
@@ -48,7 +49,7 @@ class HollywoodbetsConnector(BaseConnector):
         self._rules = rules_of(settings)
         self._clock = clock
         credentials = {"Authorization": authorization(settings.partner, settings.password)}
-        self._http = HttpTransport(provider_id, settings, JsonMask(), credentials)
+        self._http = HttpTransport(provider_id, settings, JsonMask(wire_of(messages)), credentials)
 
     async def provision(self, order: ProvisionOrder, call: Call) -> Outcome:
         if refusal := refusal_of(order):

@@ -10,6 +10,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from voucherswitch.message.marks import QUOTED, SEALED, plain
+
 VOUCHER_ID_MAX: Final = 2**63 - 1
 
 
@@ -19,25 +21,25 @@ class Request(Struct, frozen=True, kw_only=True, rename="camel"):
 
 class IssueRequest(Request, frozen=True, kw_only=True):
     partner_ref: str
-    outlet_code: str
+    outlet_code: Annotated[str, plain("a shop's")]
     face_value: str
     requested_at: str
 
 
 class BlockRequest(Request, frozen=True, kw_only=True):
     advice_id: str
-    reason: str
+    reason: Annotated[str, plain("a word of ours")]
 
 
 class PinQuery(Request, frozen=True, kw_only=True):
-    pin: str
+    pin: Annotated[str, SEALED]
 
 
 class Result(Struct, frozen=True, rename="camel"):
     """What every answer has, good or bad; `partner_ref` where the answer is about a reference."""
 
-    result_code: str
-    result_text: str | None = None
+    result_code: Annotated[str, QUOTED]
+    result_text: Annotated[str, QUOTED] | None = None
     partner_ref: str | None = None
 
 
@@ -45,7 +47,7 @@ class IssueObject(Struct, frozen=True, rename="camel"):
     partner_ref: str
     face_value: str
     state: str
-    pin: str | None = None
+    pin: Annotated[str, SEALED] | None = None
     voucher_id: Annotated[int, Meta(ge=0, le=VOUCHER_ID_MAX)] | None = None
     serial_number: str | None = None
     expiry_date: object = None

@@ -14,6 +14,7 @@ from uuid import uuid4
 import msgspec
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import wire_of
 from voucherswitch.message.orders import AdviceOrder, LookupOrder, Order, ProviderProduct, ProvisionOrder, StatusOrder
 from voucherswitch.message.outcomes import AdviceResult, Declined, Outcome, OutcomeUnknown
 from voucherswitch.providers.contract.answers import (
@@ -32,7 +33,7 @@ from voucherswitch.providers.contract.settings import override_capabilities, rea
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpResult, HttpTransport
 from voucherswitch.providers.contract.transport.masking import JsonMask
 from voucherswitch.providers.contract.transport.results import NoAnswer
-from voucherswitch.providers.lottostar import errors, translate
+from voucherswitch.providers.lottostar import errors, messages, translate
 from voucherswitch.providers.lottostar.capabilities import CAPABILITIES
 from voucherswitch.providers.lottostar.settings import LottostarSettings
 from voucherswitch.providers.lottostar.signing import signed_headers
@@ -70,7 +71,7 @@ class LottostarConnector(BaseConnector):
             # In an error `code` is a word of the protocol; everywhere else it is the voucher.
             provider_id,
             settings,
-            JsonMask(own_words=errors.CODES | settings.code_map.keys()),
+            JsonMask(wire_of(messages), errors.CODES | settings.code_map.keys()),
         )
 
     async def provision(self, order: ProvisionOrder, call: Call) -> Outcome:

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from voucherswitch.message.marks import PROTOCOL_WORD, QUOTED, SEALED, plain
+
 CENTS_MAX: Final = 10**11  # far above any voucher; what exceeds it is no amount
 
 Cents = Annotated[int, Meta(ge=0, le=CENTS_MAX)]
@@ -25,18 +27,18 @@ class IssueRequest(Request, frozen=True, kw_only=True):
 
 class VoidRequest(Request, frozen=True, kw_only=True):
     advice_id: str
-    reason: str
+    reason: Annotated[str, plain("a word of ours")]
 
 
 class LookupRequest(Request, frozen=True, kw_only=True):
-    code: str
+    code: Annotated[str, SEALED]
 
 
 class VoucherObject(Struct, frozen=True, rename="camel"):
     client_txn_id: str
     value_cents: Cents
     status: str
-    code: str | None = None
+    code: Annotated[str, SEALED] | None = None
     serial: str | None = None
     voucher_id: str | None = None
     expires_at: object = None
@@ -66,8 +68,8 @@ class DenominationList(Struct, frozen=True):
 
 
 class ErrorPart(Struct, frozen=True):
-    code: str
-    message: str | None = None
+    code: Annotated[str, PROTOCOL_WORD]
+    message: Annotated[str, QUOTED] | None = None
 
 
 class ErrorObject(Struct, frozen=True):

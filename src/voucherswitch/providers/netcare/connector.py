@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import wire_of
 from voucherswitch.message.orders import AdviceOrder, LookupOrder, ProviderProduct, ProvisionOrder
 from voucherswitch.message.outcomes import AdviceResult, Declined, NotSent, Outcome, OutcomeUnknown, Pending
 from voucherswitch.providers.contract.answers import UNROUTABLE, failed, failed_advice, refusal_of, rules_of, secrets_of
@@ -28,7 +29,6 @@ from voucherswitch.providers.netcare.errors import PRICE_DIFFERS, TABLE, UNKNOWN
 from voucherswitch.providers.netcare.prices import Asked, PriceList
 from voucherswitch.providers.netcare.settings import NetcareSettings
 
-_CREDENTIAL_NAMES: Final = ("Username", "Nonce")  # beside `Password`, which is secret everywhere
 _NO_VOUCHER: Final = Pending("not sent: the voucher's number or reference is not known")
 
 
@@ -59,7 +59,7 @@ class NetcareConnector(BaseConnector):
         self._rules = rules_of(settings)
         self._now = now
         # In a fault `Code` is a word of the protocol; everywhere else it is a voucher.
-        mask = NetcareMask(_CREDENTIAL_NAMES, own_words=TABLE.keys() | settings.code_map.keys())
+        mask = NetcareMask(wire_of(messages), TABLE.keys() | settings.code_map.keys())
         self._http = HttpTransport(provider_id, settings, mask)
         service = Service(settings.path, messages.NAMESPACE, messages.PREFIX)
         self._soap = SoapTransport(self._http, service, settings.username, settings.password)

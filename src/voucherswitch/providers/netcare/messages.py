@@ -5,10 +5,38 @@ The line breaks are those of the protocol's samples.
 
 from typing import Final
 
+from voucherswitch.message.marks import (
+    MASKED_LAST_FOUR,
+    NEVER_KEPT,
+    PROTOCOL_WORD,
+    QUOTED,
+    SEALED,
+    plain,
+    wire_fields,
+)
 from voucherswitch.providers.contract.transport.xml import LINE_BREAK, NOTHING, Markup, element, leaf
 
 NAMESPACE: Final = "urn:sim:netcare:voucher:1"
 PREFIX: Final = "nv"
+
+FIELDS: Final = wire_fields(
+    "Service ServiceFault ClientReference NetcareReference Quantity PriceCents TenderReference TenderType TenderedCents"
+    " Status ValidTo Suspended Created",
+    UsernameToken=plain("only holds the next four"),
+    Username=NEVER_KEPT,
+    Password=NEVER_KEPT,
+    Nonce=NEVER_KEPT,
+    VoucherNumber=SEALED,
+    Msisdn=MASKED_LAST_FOUR,
+    SiteCode=plain("a shop's"),
+    ServiceCode=plain("a product's"),
+    Description=plain("a product's"),
+    Code=PROTOCOL_WORD,  # of a fault
+    Message=QUOTED,
+    faultcode=plain("a word of SOAP"),
+    faultstring=QUOTED,
+    Reason=plain("a word of ours"),
+)
 
 CATALOGUE: Final = "GetServiceCatalogue"
 ISSUE: Final = "IssueVoucher"

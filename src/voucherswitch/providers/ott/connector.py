@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import Shown, wire_of
 from voucherswitch.message.orders import (
     AdviceOrder,
     LookupOrder,
@@ -37,14 +38,10 @@ from voucherswitch.providers.contract.connector import Call, Connector
 from voucherswitch.providers.contract.settings import check_base_url, override_capabilities
 from voucherswitch.providers.contract.transport.form_masking import FORM_TYPE, FormMask
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpResult, HttpTransport
-from voucherswitch.providers.ott import translate
+from voucherswitch.providers.ott import messages, translate
 from voucherswitch.providers.ott.capabilities import CAPABILITIES
 from voucherswitch.providers.ott.settings import OpName, OttSettings, ott_settings
 from voucherswitch.providers.ott.signing import HASH, basic, signed_form
-
-# `voucher` is a document inside a string, so it is hidden whole.
-SECRET_NAMES: Final = ("pin", "voucherPIN", "voucher", HASH)
-MOBILE_NAMES: Final = ("mobile", "mobileForSMS")
 
 _NO_CODE: Final = Declined(ErrorType.FUNCTION_NOT_SUPPORTED)  # OTT finds a voucher by its PIN alone
 
@@ -65,7 +62,8 @@ class OttConnector(BaseConnector):
         self.capabilities = override_capabilities(CAPABILITIES, provider_id, settings.capabilities)
         self._settings = settings
         self._rules = rules_of(settings)
-        mask = FormMask((*SECRET_NAMES, *settings.hash_field.values()), MOBILE_NAMES)
+        hashes = dict.fromkeys((name.lower() for name in settings.hash_field.values()), Shown.HIDDEN)
+        mask = FormMask({**wire_of(messages), **hashes})
         http = HttpTransport(provider_id, settings, mask, reuse=False)
         self._issuing = _Side(
             http, settings.issuing_path, settings.api_key, _headers(settings.api_user, settings.api_password)

@@ -3,25 +3,47 @@
 Money comes as a number or as text, so it is kept as it was written and read by `written_cents`, never as a float.
 """
 
-from typing import Any
+from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
+from voucherswitch.message.marks import (
+    MASKED,
+    MASKED_LAST_FOUR,
+    NEVER_KEPT,
+    QUOTED,
+    SEALED,
+    plain,
+    wire_fields,
+)
+
 Id = int | str  # a number in all that was seen; as text it would mean the same
+
+# Our messages are forms.
+PARAMETERS: Final = wire_fields(
+    "amount branch till uniqueReference value vendorID",
+    cashier=MASKED,
+    hash=NEVER_KEPT,
+    mobile=MASKED_LAST_FOUR,
+    mobileForSMS=MASKED_LAST_FOUR,
+    pin=SEALED,
+    vendorCode=plain("the code of our contract"),
+    voucherPIN=SEALED,
+)
 
 
 class Said(Struct, frozen=True):
     """What every answer has: `success` is the text "true" or "false"; a JSON boolean is not an answer of OTT."""
 
     success: str
-    error_code: str | None = field(name="errorCode", default=None)
-    message: str | None = None
+    error_code: Annotated[str, QUOTED] | None = field(name="errorCode", default=None)
+    message: Annotated[str, QUOTED] | None = None
 
 
 class IssuedAnswer(Said, frozen=True):
     """Of GetVoucher and the issuing CheckVoucher: a JSON document inside a string."""
 
-    voucher: str | None = None
+    voucher: Annotated[str, SEALED] | None = None
 
 
 class VoucherDocument(Struct, frozen=True):
@@ -29,10 +51,10 @@ class VoucherDocument(Struct, frozen=True):
 
     voucher_id: Id = field(name="voucherID")
     sale_id: Id = field(name="saleID")
-    pin: str
+    pin: Annotated[str, SEALED]
     serial_number: str = field(name="serialNumber")
     amount: Raw
-    instructions: str | None = None
+    instructions: Annotated[str, SEALED] | None = None
     expiry_date: Any = field(name="expiryDate", default=None)  # whatever stands there, the voucher was paid for
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
+from voucherswitch.message.marks import wire_of
 from voucherswitch.message.orders import (
     AdviceOrder,
     LookupOrder,
@@ -35,7 +36,7 @@ from voucherswitch.providers.contract.settings import override_capabilities, rea
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpResult, HttpTransport
 from voucherswitch.providers.contract.transport.masking import JsonMask
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
-from voucherswitch.providers.sandbox import errors, translate
+from voucherswitch.providers.sandbox import errors, messages, translate
 from voucherswitch.providers.sandbox.capabilities import CAPABILITIES
 from voucherswitch.providers.sandbox.settings import SandboxSettings
 
@@ -56,7 +57,7 @@ class SandboxConnector:
             provider_id,
             settings,
             # In an error `code` is a word of the protocol; everywhere else it is the voucher.
-            JsonMask(own_words=errors.CODES | settings.code_map.keys()),
+            JsonMask(wire_of(messages), errors.CODES | settings.code_map.keys()),
             {"Authorization": f"Bearer {settings.api_key}"},
         )
 

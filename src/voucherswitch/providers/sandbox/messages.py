@@ -1,6 +1,10 @@
 """The sandbox's wire models (providers.md 11.2). Unknown properties are ignored; money is whole cents."""
 
+from typing import Annotated
+
 from msgspec import Struct
+
+from voucherswitch.message.marks import PROTOCOL_WORD, QUOTED, SEALED, plain
 
 
 class Request(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -12,7 +16,7 @@ class ProvisionRequest(Request, frozen=True, kw_only=True):
     product_id: str
     amount_cents: int
     currency: str
-    voucher_code: str | None = None
+    voucher_code: Annotated[str, SEALED] | None = None
     store: str
     terminal: str
 
@@ -20,15 +24,15 @@ class ProvisionRequest(Request, frozen=True, kw_only=True):
 class LookupRequest(Request, frozen=True, kw_only=True):
     """One of the three."""
 
-    code: str | None = None
+    code: Annotated[str, SEALED] | None = None
     serial: str | None = None
     request_id: str | None = None
 
 
 class RedeemRequest(Request, frozen=True, kw_only=True):
     request_id: str
-    code: str
-    pin: str | None = None
+    code: Annotated[str, SEALED]
+    pin: Annotated[str, SEALED] | None = None
     amount_cents: int
     store: str
     terminal: str
@@ -36,7 +40,7 @@ class RedeemRequest(Request, frozen=True, kw_only=True):
 
 class RefundRequest(Request, frozen=True, kw_only=True):
     request_id: str
-    code: str
+    code: Annotated[str, SEALED]
     redemption_request_id: str | None = None
     amount_cents: int
 
@@ -47,7 +51,7 @@ class ConfirmAdvice(Request, frozen=True, kw_only=True):
 
 class ReverseAdvice(Request, frozen=True, kw_only=True):
     advice_id: str
-    reason: str
+    reason: Annotated[str, plain("a word of ours")]
 
 
 class VoucherPart(Struct, frozen=True, rename="camel"):
@@ -56,10 +60,10 @@ class VoucherPart(Struct, frozen=True, rename="camel"):
     serial: str
     value_cents: int
     balance_cents: int
-    code: str | None = None
-    pin: str | None = None
+    code: Annotated[str, SEALED] | None = None
+    pin: Annotated[str, SEALED] | None = None
     expires_at: str | None = None
-    instructions: tuple[str, ...] = ()
+    instructions: Annotated[tuple[str, ...], SEALED] = ()
 
 
 class VoucherObject(Struct, frozen=True, rename="camel"):
@@ -91,7 +95,7 @@ class AdviceAnswer(Struct, frozen=True, rename="camel"):
 
 class Product(Struct, frozen=True, rename="camel"):
     product_id: str
-    name: str
+    name: Annotated[str, plain("a product's name")]
     fixed: bool
     amount_cents: int | None = None
     min_cents: int | None = None
@@ -103,9 +107,9 @@ class ProductList(Struct, frozen=True):
 
 
 class ErrorPart(Struct, frozen=True, rename="camel"):
-    code: str
-    provider_code: str | None = None
-    message: str | None = None
+    code: Annotated[str, PROTOCOL_WORD]
+    provider_code: Annotated[str, QUOTED] | None = None
+    message: Annotated[str, QUOTED] | None = None
 
 
 class ErrorObject(Struct, frozen=True):

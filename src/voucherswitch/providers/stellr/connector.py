@@ -10,6 +10,7 @@ from typing import Final
 from uuid import uuid4
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import wire_of
 from voucherswitch.message.orders import LookupOrder, Order, ProviderProduct, ProvisionOrder, RedeemOrder
 from voucherswitch.message.outcomes import Declined, Outcome, OutcomeUnknown
 from voucherswitch.message.parties import Store
@@ -33,8 +34,6 @@ from voucherswitch.providers.stellr.capabilities import CAPABILITIES
 from voucherswitch.providers.stellr.settings import StellrSettings
 
 _HEADERS: Final = {"Content-Type": "application/xml; charset=UTF-8"}
-# A voucher in another coat; instructions often hold the PIN, as a part of what is to be dialled.
-_BEARER_NAMES: Final = ("Barcode", "Instructions")
 
 
 class StellrMask(XmlMask):
@@ -52,7 +51,7 @@ class StellrConnector(BaseConnector):
         self._settings = settings
         self._rules = rules_of(settings)
         self._auth = messages.auth(settings.terminal_id, settings.channel_id, settings.password)
-        self._http = HttpTransport(provider_id, settings, StellrMask(_BEARER_NAMES))
+        self._http = HttpTransport(provider_id, settings, StellrMask(wire_of(messages)))
 
     async def provision(self, order: ProvisionOrder, call: Call) -> Outcome:
         if refusal := refusal_of(order):

@@ -7,9 +7,25 @@ from typing import Final
 
 from msgspec import Struct
 
+from voucherswitch.message.marks import NEVER_KEPT, QUOTED, SEALED, plain, wire_fields
 from voucherswitch.providers.contract.transport.xml import LINE_BREAK, Markup, document, element, leaf
 
 WIRE_CURRENCY: Final = "ZAR"
+
+FIELDS: Final = wire_fields(
+    "version channelId terminalId RequestId RequestDateTime Amount Currency StoreId TillId TransactionId Serial Status"
+    " Type Value MinValue MaxValue Available ExpiryDate",
+    password=NEVER_KEPT,
+    Pin=SEALED,
+    # A voucher in another coat; instructions often hold the PIN, as a part of what is to be dialled.
+    Barcode=SEALED,
+    RedeemUrl=SEALED,
+    Instructions=SEALED,
+    ProductCode=plain("a product's"),
+    Name=plain("a product's"),
+    ResultCode=plain("a number of the protocol"),
+    ResultText=QUOTED,
+)
 
 _VERSION: Final = {"version": "2.0"}
 

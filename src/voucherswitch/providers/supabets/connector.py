@@ -13,6 +13,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import wire_of
 from voucherswitch.message.orders import AdviceOrder, LookupOrder, ProviderProduct, ProvisionOrder, StatusOrder
 from voucherswitch.message.outcomes import Acknowledged, AdviceResult, Declined, Outcome, OutcomeUnknown
 from voucherswitch.providers.contract.answers import (
@@ -31,7 +32,7 @@ from voucherswitch.providers.contract.settings import override_capabilities, rea
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpResult, HttpTransport
 from voucherswitch.providers.contract.transport.masking import JsonMask
 from voucherswitch.providers.contract.transport.results import NoAnswer
-from voucherswitch.providers.supabets import translate
+from voucherswitch.providers.supabets import messages, translate
 from voucherswitch.providers.supabets.capabilities import CAPABILITIES
 from voucherswitch.providers.supabets.settings import SupabetsSettings
 from voucherswitch.providers.supabets.signing import Signer
@@ -57,8 +58,7 @@ class SupabetsConnector(BaseConnector):
         self._signer = Signer(settings)
         self._clock = clock
         self._offset_s = 0.0
-        # `masked` is the last digits of a PIN that is not revealed yet.
-        self._http = HttpTransport(provider_id, settings, JsonMask(extra_names=["masked"]))
+        self._http = HttpTransport(provider_id, settings, JsonMask(wire_of(messages)))
 
     async def provision(self, order: ProvisionOrder, call: Call) -> Outcome:
         return refusal_of(order) or await self._sell(order, self._bounded(call), "provision")

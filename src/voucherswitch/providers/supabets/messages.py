@@ -3,7 +3,13 @@
 An expiry may be anything: a voucher that was paid for is not given up for the form of its date.
 """
 
+from typing import Annotated, Final
+
 from msgspec import Struct
+
+from voucherswitch.message.marks import QUOTED, SEALED, plain, wire_fields
+
+UNREAD: Final = wire_fields(masked=SEALED)  # the last digits of a PIN that is not revealed yet
 
 
 class Amount(Struct, frozen=True):
@@ -21,7 +27,7 @@ class ReservationRequest(Struct, frozen=True, rename="camel"):
 
 
 class PinCheckRequest(Struct, frozen=True):
-    pin: str
+    pin: Annotated[str, SEALED]
 
 
 class VoucherPart(Struct, frozen=True):
@@ -30,7 +36,7 @@ class VoucherPart(Struct, frozen=True):
     serial: str
     value: int
     expiry: object = None
-    pin: str | None = None
+    pin: Annotated[str, SEALED] | None = None
 
 
 class Reservation(Struct, frozen=True, rename="camel"):
@@ -57,7 +63,7 @@ class PinCheck(Struct, frozen=True):
 
 class Product(Struct, frozen=True, rename="camel"):
     product_id: str
-    name: str
+    name: Annotated[str, plain("a product's name")]
     min_cents: int
     max_cents: int
     fixed: bool
@@ -71,5 +77,5 @@ class Problem(Struct, frozen=True):
     """A refusal (RFC 9457). The last part of `type` is the provider's code."""
 
     type: str = ""
-    title: str | None = None
-    detail: str | None = None
+    title: Annotated[str, QUOTED] | None = None
+    detail: Annotated[str, QUOTED] | None = None

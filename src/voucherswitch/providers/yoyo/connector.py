@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.message.marks import wire_of
 from voucherswitch.message.orders import (
     AdviceOrder,
     LookupOrder,
@@ -48,7 +49,7 @@ from voucherswitch.providers.contract.families import AdviceMeaning, Effect
 from voucherswitch.providers.contract.settings import check_base_url, override_capabilities, read_settings
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpTransport
 from voucherswitch.providers.contract.transport.masking import JsonMask
-from voucherswitch.providers.yoyo import translate, translate_pos
+from voucherswitch.providers.yoyo import messages, translate, translate_pos
 from voucherswitch.providers.yoyo.capabilities import capabilities
 from voucherswitch.providers.yoyo.errors import Told, by_number
 from voucherswitch.providers.yoyo.issuing import Issuing
@@ -82,8 +83,7 @@ class YoyoConnector(BaseConnector):
         self._one_store = len(stores) == 1
         self._by_customer = settings.user_ref_mode == "customer"
         self._campaigns = CampaignValues()
-        # A customer's number is personal, and as `userRef` it is in bodies.
-        mask = JsonMask(("smsMessage", "userRef") if self._by_customer else ("smsMessage",))
+        mask = JsonMask(wire_of(messages))
         issuer = {"apiId": settings.api_id, "apiPassword": settings.api_password}
         self._cvs = Issuing(HttpTransport(provider_id, settings, mask, issuer), settings.cvs_path)
         till = {

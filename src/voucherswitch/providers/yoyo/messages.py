@@ -7,8 +7,14 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct, field
 
+from voucherswitch.message.marks import MASKED, MASKED_LAST_FOUR, QUOTED, SEALED, plain, wire_fields
+
 ID_MAX: Final = 2**63 - 1  # ids are Java longs
 Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
+# With settings that say so it is a customer's telephone number.
+UserRef = Annotated[str, MASKED_LAST_FOUR]
+
+UNREAD: Final = wire_fields(smsMessage=SEALED)  # it quotes the code
 
 
 # Requests
@@ -21,13 +27,13 @@ class Request(Struct, frozen=True, kw_only=True, rename="camel"):
 class GiftCardRequest(Request, frozen=True, kw_only=True):
     campaign_id: int
     balance: int
-    user_ref: str
+    user_ref: UserRef
     send_sms: bool = field(default=False, name="sendSMS")  # the switch hands out the code, nobody else
 
 
 class CouponRequest(Request, frozen=True, kw_only=True):
     campaign_id: int
-    user_ref: str
+    user_ref: UserRef
     send_sms: bool = field(default=False, name="sendSMS")
 
 
@@ -41,11 +47,11 @@ class StoreTrxDetails(Request, frozen=True, kw_only=True):
     basket_id: str
     trx_id: str
     pos_id: str
-    cashier_id: str
+    cashier_id: Annotated[str, MASKED]
 
 
 class TokenInfoRequest(Request, frozen=True, kw_only=True):
-    token: Token
+    token: Annotated[Token, SEALED]
     store_trx_details: StoreTrxDetails
 
 
@@ -53,7 +59,7 @@ class TransactionRequest(Request, frozen=True, kw_only=True):
     type: str
     total_amount: int
     basket_amount: int
-    token: Token
+    token: Annotated[Token, SEALED]
     store_trx_details: StoreTrxDetails
 
 
@@ -79,18 +85,18 @@ class HistoryRequest(Request, frozen=True, kw_only=True):
 class Answer(Struct, frozen=True, rename="camel"):
     """Every answer's result. The code is text, and whole numbers have been seen too."""
 
-    response_code: str | int | None = None
-    response_desc: str | None = None
+    response_code: Annotated[str | int, QUOTED] | None = None
+    response_desc: Annotated[str, QUOTED] | None = None
 
 
 class GiftCard(Struct, frozen=True, rename="camel"):
     id: Id
     campaign_id: int
-    user_ref: str
+    user_ref: UserRef
     issued_amount: int
     balance: int
     state_id: str
-    wicode: str | None = None  # not `wiCode`
+    wicode: Annotated[str, SEALED] | None = None  # not `wiCode`
     expiry_date: Any = None  # of any type: a card that was paid for is not given up for its date
 
 
@@ -99,9 +105,9 @@ class Coupon(Struct, frozen=True, rename="camel"):
 
     id: Id
     campaign_id: int
-    user_ref: str
+    user_ref: UserRef
     voucher_amount: int
-    wi_code: str | None = None  # not `wicode`
+    wi_code: Annotated[str, SEALED] | None = None  # not `wicode`
     redeem_to_date: Any = None
     state_id: str | None = None
 
@@ -122,7 +128,7 @@ class TransactionRow(Struct, frozen=True, rename="camel"):
     """One line of an item's history."""
 
     id: Id
-    user_ref: str
+    user_ref: UserRef
     campaign_id: int
     transaction_type: str
     giftcard_id: Id | None = None
@@ -136,7 +142,7 @@ class TransactionList(Struct, frozen=True):
 
 class Campaign(Struct, frozen=True, rename="camel"):
     id: Id
-    name: str
+    name: Annotated[str, plain("a campaign's name")]
     min_value: int | None = None
     max_value: int | None = None
     voucher_amount: int | None = None
@@ -159,7 +165,7 @@ class ValueStore(Struct, frozen=True, rename="camel"):
 
 
 class TokenInfoAnswer(Struct, frozen=True, rename="camel"):
-    token: AskedToken
+    token: Annotated[AskedToken, SEALED]
     vsp_info: tuple[ValueStore, ...]
 
 

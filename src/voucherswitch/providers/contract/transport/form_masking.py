@@ -3,47 +3,48 @@
 As in masking.py a body that does not parse is never shown: pieces of a PIN may be anywhere in it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import parse_qsl
 
+from voucherswitch.message.marks import Wire
 from voucherswitch.providers.contract.transport.masking import (
-    MASK,
-    MASKED_NAMES,
-    RECORDED_CHARS_MAX,
+    NOTHING_DECLARED,
+    PARAMETERS_MAX,
     JsonMask,
-    Mask,
-    last_four,
+    WireMask,
+    shortened,
     unreadable,
+    without_secrets,
 )
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
-PARAMETERS_MAX: Final = 100
 
 
-class FormMask:
+class FormMask(WireMask):
     """Masks forms; every other body is shown as `answers` shows it.
 
     Args:
-        secret_names: parameters whose value is hidden, besides those that are secret everywhere. Case does not matter.
-        last_four_names: parameters of which the last four characters stay, such as a telephone number.
-        answers: the mask of what is no form; None masks JSON by the same secret names. A name in `secret_names` hides
-            the whole of what it holds, so a JSON document inside a string is hidden as one.
+        wire: what the provider's messages declare, of forms and of answers. A mark hides the whole of
+            its value, so a JSON document inside a string is hidden as one.
+        answers: the mask of what is no form; None masks JSON by the same declarations.
     """
 
     def __init__(
-        self, secret_names: Iterable[str], last_four_names: Iterable[str] = (), answers: Mask | None = None
+        self,
+        wire: Wire = NOTHING_DECLARED,
+        own_words: Iterable[str] = (),
+        answers: Callable[[bytes, str | None], str] | None = None,
     ) -> None:
-        names = tuple(secret_names)
-        self._secret = MASKED_NAMES | {name.lower() for name in names}
-        self._last_four = frozenset(name.lower() for name in last_four_names)
-        self._answers = JsonMask(extra_names=names) if answers is None else answers
+        super().__init__(wire, own_words)
+        self._answers = JsonMask(wire, self._own_words) if answers is None else answers
 
     def __call__(self, body: bytes, content_type: str | None) -> str:
         if (content_type or "").partition(";")[0].strip().lower() != FORM_TYPE:
             return self._answers(body, content_type)
         if not body:
             return ""
+        self._hidden = []
         try:
             pairs = parse_qsl(
                 body.decode("ascii"),
@@ -55,17 +56,5 @@ class FormMask:
         except ValueError:
             return unreadable(len(body), content_type)
         # Shown decoded: a person reads it, and a secret that an exchange names is found in it as it is.
-        text = "&".join(f"{name}={self._shown(name.lower(), value)}" for name, value in pairs)
-        if len(text) > RECORDED_CHARS_MAX:
-            return f"{text[:RECORDED_CHARS_MAX]}… ({len(text)} characters)"
-        return text
-
-    def _shown(self, name: str, value: str) -> str:
-        # Whether there was a value at all must stay visible.
-        if not value:
-            return value
-        if name in self._secret:
-            return MASK
-        if name in self._last_four:
-            return last_four(value)
-        return value
+        text = "&".join(f"{name}={self.value(value, self.shown(name))}" for name, value in pairs)
+        return shortened(without_secrets(text, self._hidden))

@@ -24,12 +24,15 @@ from voucherswitch import __version__
 from voucherswitch.message.trace import Direction, Leg, LegOutcome
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.connector import Call
-from voucherswitch.providers.contract.settings import ProviderSettings, refuse
+from voucherswitch.providers.contract.settings import ProviderSettings, refuse, secrets_of_settings
 from voucherswitch.providers.contract.transport.masking import (
     MASK,
     SECRET_CHARS_MIN,
     Mask,
+    forms_of_all,
+    secret_headers,
     unreadable,
+    without,
     without_secrets,
 )
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
@@ -82,6 +85,8 @@ class HttpTransport:
         self._peer = provider_id
         self._base_url = base_url or settings.base_url
         self._mask = mask
+        # A proxy on the way may echo a request with its headers.
+        self._credentials = forms_of_all((*secrets_of_settings(settings), *secret_headers(default_headers)))
         self._total_s = settings.total_timeout_ms / 1000
         self._wait_s = settings.connection_wait_ms / 1000
         self._max_bytes = settings.max_response_bytes
@@ -109,7 +114,7 @@ class HttpTransport:
             operation: the capability that the exchange serves, for the leg.
             path: what follows `base_url`, with its query.
             shown_path: recorded instead of `path` when that holds a secret.
-            secrets: codes and PINs of the request: masked wherever they turn up in either body.
+            secrets: codes and PINs of the request: masked wherever they turn up in either body, as are the credentials.
         """
         started_at, started = datetime.now(UTC), time.perf_counter()
         # What stands if the caller is cancelled while this waits.
@@ -128,13 +133,14 @@ class HttpTransport:
             return result
         finally:
             duration_us = int((time.perf_counter() - started) * 1_000_000)
-            shown = f"{method} {shown_path or path}"
+            shown = f"{method} {shown_path or self._mask.path(path)}"
             if body is not None:
                 shown = f"{shown}\n\n{self._shown(body, headers.get('Content-Type'), secrets)}"
             leg = self._leg(call, operation, started_at, duration_us, shown, result, secrets)
-            if secrets:
-                leg.request = without_secrets(leg.request, secrets)
-                leg.response = None if leg.response is None else without_secrets(leg.response, secrets)
+            hidden = (*secrets, *secret_headers(headers))
+            leg.request = without(without_secrets(leg.request, hidden), self._credentials)
+            if leg.response is not None:
+                leg.response = without(without_secrets(leg.response, hidden), self._credentials)
             call.trace.add(leg)
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from voucherswitch.message.trace import Direction, Leg, LegOutcome
 from voucherswitch.providers.contract.connector import Call
-from voucherswitch.providers.contract.settings import CommonSettings, TlsSettings, refuse
+from voucherswitch.providers.contract.settings import CommonSettings, TlsSettings, refuse, secrets_of_settings
 from voucherswitch.providers.contract.transport.line_connection import (
     LINE_BYTES_MAX,
     AnswerReader,
@@ -30,7 +30,13 @@ from voucherswitch.providers.contract.transport.line_connection import (
     LineResult,
     cause_of,
 )
-from voucherswitch.providers.contract.transport.masking import Mask, unreadable, without_secrets
+from voucherswitch.providers.contract.transport.masking import (
+    Mask,
+    forms_of_all,
+    unreadable,
+    without,
+    without_secrets,
+)
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
 
 CONTENT_TYPE: Final = "text/xml"
@@ -69,6 +75,7 @@ class LineTransport:
         self._address = address
         self._closing_tag = closing_tag
         self._mask = mask
+        self._credentials = forms_of_all(secrets_of_settings(settings))
         self._connect_s = settings.connect_timeout_ms / 1000
         self._read_s = settings.read_timeout_ms / 1000
         self._total_s = settings.total_timeout_ms / 1000
@@ -177,7 +184,7 @@ class LineTransport:
     def masked(self, body: bytes) -> str:
         """A document as it is recorded."""
         try:
-            return self._mask(body, CONTENT_TYPE)
+            return without(self._mask(body, CONTENT_TYPE), self._credentials)
         except Exception:  # whatever a mask trips over, the outcome of a sale must not be lost for it
             return unreadable(len(body), CONTENT_TYPE)
 

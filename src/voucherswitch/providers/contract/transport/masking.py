@@ -1,59 +1,44 @@
 """Make a message body safe to keep: what could be spent, or could open a door, becomes `***` (providers.md B.9).
 
-Masking is by structure, never by searching text: a body that cannot be parsed may hold pieces of a PIN anywhere, so
-only its size and type are kept.
+What may be seen of a field is declared where the field is (message/marks.py); a connector hands over what its messages
+declare as a `Wire`. What nobody declared is judged by its name, and else shown without what can be a code. Masking is
+by structure, never by searching text: a body that cannot be parsed may hold pieces of a PIN anywhere, so only its size
+and type are kept.
 """
 
 import re
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from json.encoder import encode_basestring
+from types import MappingProxyType
 from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 
-MASK: Final = "***"
+from voucherswitch.message.marks import HIDDEN, Shown, Wire, card, last_four, without_codes
+from voucherswitch.message.smells import is_secret, is_telephone, may_be_personal
+
+MASK: Final = HIDDEN
 RECORDED_CHARS_MAX: Final = 16_384  # of one masked body: enough for every message we know, too little to fill a journal
 SECRET_CHARS_MIN: Final = 6
 PROPERTY_NAMES_MAX: Final = 1_000  # remembered per provider; a protocol has dozens
+PARAMETERS_MAX: Final = 100  # of a form or a query
+UNDECLARED_MAX: Final = 10**9  # a larger number that nobody declared may be a code; no amount of ours is
 
-# Compared without case, so that a provider that changes its spelling does not change what is hidden.
-MASKED_NAMES: Final = frozenset(
-    name.lower()
-    for name in (
-        *("Pin", "code", "voucherCode", "voucherPIN", "UserPin", "token", "VoucherNumber", "wiCode", "wiQr"),
-        *("RedeemUrl", "Authorization", "password", "secret", "apiKey", "access_token", "refresh_token"),
-    )
-)
+# Looking up a member of an enumeration costs more than masking a field.
+_PLAIN, _QUOTED, _CARD, _LAST_FOUR, _HIDDEN, _WORD = Shown
+
+NOTHING_DECLARED: Final[Wire] = MappingProxyType({})
 # The voucher itself when it is text, an ordinary object otherwise.
 MASKED_WHEN_TEXT: Final = frozenset({"voucher", "Voucher"})
-# What people write for people: a provider may quote the voucher that it refuses, also one we were never given.
-FREE_TEXT_NAMES: Final = frozenset(
-    name.lower()
-    for name in (
-        *("message", "errorMessage", "responseMessage", "description", "detail", "details", "reason", "title", "text"),
-        *("ResultText", "resultText", "responseDesc", "faultstring", "ErrorText", "AEONErrorText", "AeonErrorText"),
-    )
+
+# What looks like a number and is none of a person's: an id, a day, a moment.
+_HARMLESS: Final = re.compile(
+    r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+    r"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?"
 )
-# Whose telephone it is shows by the last four digits, and calls nobody.
-LAST_FOUR_NAMES: Final = frozenset({"msisdn", "mobile", "mobilenumber", "mobileforsms", "phonenumber"})
-_LAST_SHOWN: Final = 4
-
-_NUMBER: Final = r"\d(?:[^0-9A-Za-z]{0,3}\d){5,}"  # six digits or more, however they are grouped
-# Capitals and digits in one word or in groups, both of them there: the shape of a code, and of no word.
-_CODE: Final = (
-    r"(?<![0-9A-Za-z])(?=[A-Z-]*[0-9])(?=[0-9-]*[A-Z])(?:[0-9A-Z]{10,}|[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2,})(?![0-9A-Za-z])"
-)
-_CODE_LIKE: Final = re.compile(f"{_NUMBER}|{_CODE}")
-
-
-def without_codes(text: str) -> str:
-    """Free text without anything that can be a code, a PIN or a piece of one."""
-    return _CODE_LIKE.sub(MASK, text)
-
-
-def last_four(text: str) -> str:
-    """A telephone number by which its owner is recognised and not called."""
-    return MASK + text[-_LAST_SHOWN:] if len(text) > 2 * _LAST_SHOWN else MASK
 
 
 class Mask(Protocol):
@@ -61,39 +46,83 @@ class Mask(Protocol):
 
     def __call__(self, body: bytes, content_type: str | None) -> str: ...
 
-
-SHOWN: Final = "shown"
-HIDDEN: Final = "hidden"
-FREE_TEXT: Final = "shown without what can be a code"
-LAST_FOUR: Final = "shown by its last four characters"
+    def path(self, path: str) -> str:
+        """A request's path with the query after it, without secrets."""
+        ...
 
 
-def treatment_of(name: str, secret_names: frozenset[str]) -> str:
-    """What is done with a value, by the name in lower case that it is found under."""
-    if name in secret_names:
-        return HIDDEN
-    if name in LAST_FOUR_NAMES:
-        return LAST_FOUR
-    return FREE_TEXT if name in FREE_TEXT_NAMES else SHOWN
-
-
-class JsonMask:
-    """Masks the values of secret names in JSON, at any depth.
+class WireMask:
+    """What masks of all forms share: how one value is shown, by the name it is found under.
 
     Args:
-        extra_names: further secret names of one provider.
-        own_words: words of the provider's published protocol, such as its error codes. A secret name that holds exactly
-            one of them shows it: `{"error": {"code": "INVALID_AMOUNT"}}` tells an operator why, and no voucher.
+        wire: what the provider's messages declare (`wire_of`).
+        own_words: words of the provider's published protocol, such as its error codes. A field that may hold one shows
+            exactly these: `{"error": {"code": "INVALID_AMOUNT"}}` tells an operator why, and no voucher.
     """
 
-    def __init__(self, extra_names: Iterable[str] = (), own_words: Iterable[str] = ()) -> None:
-        self._names = MASKED_NAMES | {name.lower() for name in extra_names}
+    def __init__(self, wire: Wire = NOTHING_DECLARED, own_words: Iterable[str] = ()) -> None:
+        self._wire = wire
         self._own_words = frozenset(own_words)
-        self._treatments: dict[str, str] = {}  # property name, as it was written -> what is done with its value
+        self._known: dict[str, Shown] = {}  # name, as it was written -> how its value is shown
+        self._hidden: list[str] = []  # in the document that is being masked
+
+    def path(self, path: str) -> str:
+        """A request's path with the query after it, without secrets; the values of the query are shown decoded."""
+        start, question, query = path.partition("?")
+        if not question:
+            return path
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=PARAMETERS_MAX)
+        except ValueError:
+            return f"{start}?{MASK}"
+        return f"{start}?{'&'.join(f'{name}={self.value(value, self.shown(name))}' for name, value in pairs)}"
+
+    def shown(self, name: str) -> Shown:
+        """How the values under a name are shown."""
+        found = self._known.get(name)
+        if found is None:
+            found = self._treatment(name)
+            if len(self._known) < PROPERTY_NAMES_MAX:
+                self._known[name] = found
+        return found
+
+    def value(self, value: Any, shown: Shown) -> Any:
+        """A scalar as it is shown. Whether a PIN was there at all must stay visible, so null and "" do."""
+        if shown is _PLAIN or value is None or value == "":
+            return value
+        if shown is _QUOTED:
+            if isinstance(value, str):
+                return value if _HARMLESS.fullmatch(value) else without_codes(value)
+            return MASK if abs(value) > UNDECLARED_MAX else value
+        if shown is _WORD and value in self._own_words:
+            return value
+        text = str(value)
+        if " " not in text:  # a sentence is in no other field; what is secret in it stands in a field of its own
+            self._hidden.append(text)
+        if shown is _LAST_FOUR:
+            return last_four(text)
+        return card(text) if shown is _CARD else MASK
+
+    def _treatment(self, name: str) -> Shown:
+        declared = self._wire.get(name.lower())
+        if declared is not None:
+            return declared
+        # The second line of defence: a provider may add a field, or write one in another way.
+        if is_secret(name):
+            return Shown.WORD
+        if is_telephone(name):
+            return Shown.LAST_FOUR
+        return Shown.HIDDEN if may_be_personal(name) else Shown.QUOTED
+
+
+class JsonMask(WireMask):
+    """Masks the values in JSON, at any depth."""
+
+    def __init__(self, wire: Wire = NOTHING_DECLARED, own_words: Iterable[str] = ()) -> None:
+        super().__init__(wire, own_words)
         # Decimals keep their digits: a trace that shows 10.1 for 10.10 sends people after the wrong error.
         self._decoder = msgspec.json.Decoder(float_hook=Decimal)
         self._encoder = msgspec.json.Encoder(decimal_format="number")
-        self._hidden: list[str] = []  # in the document that is being masked
 
     def __call__(self, body: bytes, content_type: str | None) -> str:
         if not body:
@@ -104,54 +133,40 @@ class JsonMask:
             if isinstance(value, dict):
                 self._mask_object(value, hidden=False)
             elif isinstance(value, list):
-                self._mask_list(value, hidden=False)
+                self._mask_list(value, Shown.QUOTED)
+            else:
+                value = self.value(value, Shown.QUOTED)
             text = self._encoder.encode(value).decode()
         except (ValueError, RecursionError, ArithmeticError):
             return unreadable(len(body), content_type)
         # What is secret under one name is secret under every other: a provider may put a PIN into a reference.
-        text = without_secrets(text, self._hidden)
-        if len(text) > RECORDED_CHARS_MAX:
-            return f"{text[:RECORDED_CHARS_MAX]}… ({len(text)} characters)"
-        return text
+        return shortened(without_secrets(text, self._hidden))
 
     def _mask_object(self, members: dict[str, Any], *, hidden: bool) -> None:
         """Mask in place. `hidden`: everything in it is, because of the name it was found under."""
-        known = self._treatments
+        known = self._known
         for name, value in members.items():
-            treatment = known.get(name)
-            if treatment is None:
-                treatment = self._learn(name)
+            shown = known.get(name)
+            if shown is None:
+                shown = self.shown(name)
+            if hidden and shown is not _WORD:
+                shown = _HIDDEN
             if isinstance(value, dict):
-                self._mask_object(value, hidden=hidden or treatment is HIDDEN)
+                self._mask_object(value, hidden=shown > _QUOTED)
             elif isinstance(value, list):
-                self._mask_list(value, hidden=hidden or treatment is HIDDEN)
-            elif hidden or treatment is HIDDEN or name in MASKED_WHEN_TEXT:
-                members[name] = self._masked(value)
-            elif treatment is not SHOWN and isinstance(value, str):
-                members[name] = without_codes(value) if treatment is FREE_TEXT else last_four(value)
+                self._mask_list(value, shown)
+            elif shown is not _PLAIN:
+                members[name] = self.value(value, _HIDDEN if name in MASKED_WHEN_TEXT else shown)
 
-    def _mask_list(self, items: list[Any], *, hidden: bool) -> None:
+    def _mask_list(self, items: list[Any], shown: Shown) -> None:
+        """Mask in place. `shown`: how values of the name are shown that the list was found under."""
         for place, value in enumerate(items):
             if isinstance(value, dict):
-                self._mask_object(value, hidden=hidden)
+                self._mask_object(value, hidden=shown > _QUOTED)
             elif isinstance(value, list):
-                self._mask_list(value, hidden=hidden)
-            elif hidden:
-                items[place] = self._masked(value)
-
-    def _masked(self, value: Any) -> Any:
-        # Whether a PIN was there at all must stay visible, so null and "" do.
-        if value is None or value == "" or (isinstance(value, str) and value in self._own_words):
-            return value
-        if isinstance(value, str):
-            self._hidden.append(value)
-        return MASK
-
-    def _learn(self, name: str) -> str:
-        treatment = treatment_of(name.lower(), self._names)
-        if len(self._treatments) < PROPERTY_NAMES_MAX:
-            self._treatments[name] = treatment
-        return treatment
+                self._mask_list(value, shown)
+            elif shown is not _PLAIN:
+                items[place] = self.value(value, shown)
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
@@ -161,8 +176,50 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
     """
     for secret in secrets:
         if len(secret) >= SECRET_CHARS_MIN:
-            text = text.replace(secret, MASK)
+            for form in forms_of(secret):
+                text = text.replace(form, MASK)
     return text
+
+
+def secret_headers(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What opens a door in the headers of a request, without the word before it: an answer may echo them."""
+    return tuple(value.rpartition(" ")[2] for name, value in headers.items() if is_secret(name))
+
+
+def forms_of_all(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Every form of secrets that stay the same, for `without`."""
+    return tuple(
+        dict.fromkeys(form for secret in secrets if len(secret) >= SECRET_CHARS_MIN for form in forms_of(secret))
+    )
+
+
+def without(text: str, forms: Iterable[str]) -> str:
+    """Text without any of these."""
+    for form in forms:
+        if form in text:
+            text = text.replace(form, MASK)
+    return text
+
+
+def forms_of(secret: str) -> tuple[str, ...]:
+    """A secret as texts may hold it: as it is, escaped for JSON, XML or a URL, in base64 or hexadecimal digits."""
+    raw = secret.encode(errors="replace")
+    encoded = (b64encode(raw).decode().rstrip("="), raw.hex())
+    if secret.isalnum() and secret.isascii():
+        return (secret, *encoded)
+    xml = secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return tuple(
+        dict.fromkeys(
+            (secret, encode_basestring(secret)[1:-1], xml, quote(secret, safe="", errors="replace"), *encoded)
+        )
+    )
+
+
+def shortened(text: str) -> str:
+    """Masked text within its bound."""
+    if len(text) <= RECORDED_CHARS_MAX:
+        return text
+    return f"{text[:RECORDED_CHARS_MAX]}… ({len(text)} characters)"
 
 
 def unreadable(size: int, content_type: str | None) -> str:

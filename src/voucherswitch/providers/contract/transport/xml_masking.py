@@ -4,49 +4,27 @@ By structure, like `JsonMask`: by the names of elements and attributes, at any d
 document that cannot be parsed only its size and type are kept.
 """
 
-from collections.abc import Iterable
-from typing import Final
-
 from lxml import etree
 
+from voucherswitch.message.marks import Shown, without_codes
 from voucherswitch.providers.contract.answers import BadAnswer
 from voucherswitch.providers.contract.transport.masking import (
-    FREE_TEXT,
-    HIDDEN,
-    LAST_FOUR,
-    MASK,
-    MASKED_NAMES,
     MASKED_WHEN_TEXT,
-    PROPERTY_NAMES_MAX,
-    RECORDED_CHARS_MAX,
-    SHOWN,
-    last_four,
-    treatment_of,
+    WireMask,
+    shortened,
     unreadable,
-    without_codes,
     without_secrets,
 )
 from voucherswitch.providers.contract.transport.xml import Element, attributes_of, parse
 
-_HIDDEN_WHEN_TEXT: Final = "hidden when it is text"
+_PLAIN, _QUOTED, _HIDDEN = Shown.PLAIN, Shown.QUOTED, Shown.HIDDEN  # see masking.py
 
 
-class XmlMask:
-    """Masks the text of secret elements and the values of secret attributes.
+class XmlMask(WireMask):
+    """Masks the text of elements and the values of attributes.
 
-    Everything inside a secret element is hidden with it. Comments and processing instructions are left out.
-
-    Args:
-        extra_names: further secret names of one provider.
-        own_words: words of the provider's published protocol, such as its error codes: a secret name that holds exactly
-            one of them shows it.
+    Everything inside a hidden element is hidden with it. Comments and processing instructions are left out.
     """
-
-    def __init__(self, extra_names: Iterable[str] = (), own_words: Iterable[str] = ()) -> None:
-        self._names = MASKED_NAMES | {name.lower() for name in extra_names}
-        self._own_words = frozenset(own_words)
-        self._hidden: list[str] = []  # in the document that is being masked
-        self._treatments: dict[str, str] = {}  # tag or attribute, as lxml writes it -> what is done with its value
 
     def __call__(self, body: bytes, content_type: str | None) -> str:
         if not body:
@@ -56,51 +34,45 @@ class XmlMask:
             root = parse(body)
         except BadAnswer:
             return unreadable(len(body), content_type)
-        known = self._treatments
+        known = self._known
         for element in root.iter():
-            tag = element.tag
-            treatment = known.get(tag) or self._learn(tag)
-            if treatment is HIDDEN:
-                self._mask_all(element)
+            shown = known.get(element.tag)
+            if shown is None:
+                shown = self.shown(element.tag)
+            # A voucher that is text is one; of one with elements in it they tell.
+            if shown is _QUOTED and not len(element) and element.tag.rpartition("}")[2] in MASKED_WHEN_TEXT:
+                shown = _HIDDEN
+            if shown > _QUOTED:
+                self._mask_all(element, shown)
                 continue
-            if element.text and treatment is not SHOWN:
-                element.text = self._made_safe(element.text, treatment)
+            if shown is _QUOTED and (text := element.text):
+                element.text = self._made_safe(text, shown)
+            if (tail := element.tail) and not tail.isspace():  # text between elements, which nobody declares
+                element.tail = without_codes(tail)
             for name, value in attributes_of(element).items():
-                if (known.get(name) or self._learn(name)) is HIDDEN:
-                    element.set(name, self._masked(value))
+                if (shown := self.shown(name)) is not _PLAIN:
+                    element.set(name, self._made_safe(value, shown))
         # What is secret in one element is secret in every other: a provider may put a PIN into a reference.
-        text = without_secrets(etree.tostring(root, encoding="unicode"), self._hidden)
-        if len(text) > RECORDED_CHARS_MAX:
-            return f"{text[:RECORDED_CHARS_MAX]}… ({len(text)} characters)"
-        return text
+        return shortened(without_secrets(etree.tostring(root, encoding="unicode"), self._hidden))
 
-    def _made_safe(self, text: str, treatment: str) -> str:
-        if treatment is FREE_TEXT:
-            return without_codes(text)
-        return last_four(text) if treatment is LAST_FOUR else self._masked(text)
-
-    def _mask_all(self, hidden: Element) -> None:
-        for element in hidden.iter():
-            if element.text:
-                element.text = self._masked(element.text)
-            if element is not hidden and element.tail:
-                element.tail = self._masked(element.tail)
-            for name, value in attributes_of(element).items():
-                element.set(name, self._masked(value))
-
-    def _masked(self, text: str) -> str:
+    def _made_safe(self, text: str, shown: Shown) -> str:
         # Whether a PIN was there at all must stay visible, so blank text does.
         bare = text.strip()
-        if not bare or bare in self._own_words:
+        if not bare:
             return text
-        self._hidden.append(bare)
-        return MASK
+        safe = self.value(bare, shown)
+        return text if safe == bare else str(safe)
 
-    def _learn(self, name: str) -> str:
-        local = name.rpartition("}")[2]
-        treatment = treatment_of(local.lower(), self._names)
-        if treatment is SHOWN and local in MASKED_WHEN_TEXT:
-            treatment = _HIDDEN_WHEN_TEXT
-        if len(self._treatments) < PROPERTY_NAMES_MAX:
-            self._treatments[name] = treatment
-        return treatment
+    def _mask_all(self, hidden: Element, shown: Shown) -> None:
+        """Hide an element with everything in it. `shown`: how its text is shown when there is nothing else in it."""
+        shown = _HIDDEN if len(hidden) else shown
+        for element in hidden.iter():
+            if element.text:
+                element.text = self._made_safe(element.text, shown)
+            if element is not hidden and element.tail:
+                element.tail = self._made_safe(element.tail, _HIDDEN)
+            for name, value in attributes_of(element).items():
+                element.set(name, self._made_safe(value, _HIDDEN))
+
+    def _treatment(self, name: str) -> Shown:
+        return super()._treatment(name.rpartition("}")[2])
