@@ -110,6 +110,7 @@ def free_ports() -> dict[str, str]:
     ports = sandbox_ports()
     return {
         "VOUCHERSWITCH_INTERFACE_PORT": str(ports.interface),
+        "VOUCHERSWITCH_TLS_PORT": str(ports.tls),
         "VOUCHERSWITCH_CONSOLE_PORT": str(ports.console),
         "VOUCHERSWITCH_SIMULATOR_PORT_BASE": str(ports.simulator_base),
     }

@@ -101,6 +101,7 @@ class Sandbox:
         return kept | {
             "VOUCHERSWITCH_INTERFACE_PORT": str(self._ports[8080]),
             "VOUCHERSWITCH_CONSOLE_PORT": str(self._ports[8081]),
+            "VOUCHERSWITCH_TLS_PORT": str(self._ports[8443]),
             "VOUCHERSWITCH_SIMULATOR_PORT_BASE": str(self._ports[9111] - _SIMULATOR_ABOVE),
             "VOUCHERSWITCH_WORKERS": "1",
             "COLUMNS": "120",
@@ -225,6 +226,7 @@ def _free_ports() -> dict[int, int]:
     return {
         8080: ports.interface,
         8081: ports.console,
+        8443: ports.tls,
         9111: simulator,
         9111 + _CONTROL_ABOVE: simulator + _CONTROL_ABOVE,
     }

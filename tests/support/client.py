@@ -9,6 +9,7 @@ from typing import Any, Final
 from pyreqwest.client import ClientBuilder
 from pyreqwest.types import Stream
 
+from support.certificates import ClientTls
 from support.document import Document
 from support.messages import Json
 from support.originators import TILL, Originator
@@ -62,12 +63,16 @@ class Client:
     With a `document` every answer is also checked against what the document says of its operation.
     """
 
-    def __init__(self, root: str, document: Document | None = None) -> None:
+    def __init__(self, root: str, document: Document | None = None, tls: ClientTls | None = None) -> None:
         self.root = root
         self.document = document
+        builder = ClientBuilder()
+        if tls is not None:
+            builder = builder.add_root_certificate_pem(tls.authority.read_bytes())
+            if tls.own is not None:
+                builder = builder.identity_pem(tls.own.identity)
         self._client = (
-            ClientBuilder()
-            .http1_only()
+            builder.http1_only()
             .no_proxy()
             .follow_redirects(False)
             .pool_idle_timeout(timedelta(seconds=KEEP_ALIVE_S))

@@ -1,4 +1,4 @@
-"""Ports for a whole sandbox (`voucherswitch up`): interface, console, and two for each simulator."""
+"""Ports for a whole sandbox (`voucherswitch up`): interface, the same over TLS, console, and two for each simulator."""
 
 import os
 import random
@@ -10,6 +10,7 @@ from typing import Final
 _BLOCK: Final = 128  # ports of one sandbox, 100 of them between a simulator's port and its control port
 _FIRST: Final = 20_000  # below what the kernel gives to clients, which would take a port between the look and the start
 _OF_A_WORKER: Final = 4_992  # so that tests that run at once never look at the same ports
+_TLS: Final = 40  # above the first
 _SIMULATORS: Final = range(1, 19)  # above their base; the last is that of a provider with two protocols
 _CONTROLS: Final = range(101, 112)
 
@@ -19,6 +20,7 @@ class SandboxPorts:
     """Free when they were looked at."""
 
     interface: int
+    tls: int
     console: int
     simulator_base: int
 
@@ -29,8 +31,8 @@ def sandbox_ports() -> SandboxPorts:
     first = _FIRST + worker * _OF_A_WORKER
     for _ in range(200):
         block = random.randrange(first, first + _OF_A_WORKER, _BLOCK)
-        ports = SandboxPorts(block, block + 1, block + 2)
-        needed = (block, block + 1, *(ports.simulator_base + above for above in (*_SIMULATORS, *_CONTROLS)))
+        ports = SandboxPorts(block, block + _TLS, block + 1, block + 2)
+        needed = (block, block + 1, ports.tls, *(ports.simulator_base + above for above in (*_SIMULATORS, *_CONTROLS)))
         if all(_is_free(port) for port in needed):
             return ports
     raise AssertionError("no free ports")

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 from pyreqwest.exceptions import ConnectError
 
+from support.certificates import Authority, ClientTls, Issued
 from support.client import Client
 from support.document import Document
 from support.originators import ALL, PASSWORD, TILL, Originator
@@ -57,7 +58,7 @@ _UNEXPECTED: Final = re.compile(r"unexpected error|work after the answer failed|
 
 
 class Switch:
-    """A running switch. `root` is its address, `url` the interface's base address.
+    """A running switch. `root` is its address, `url` the interface's base address, `tls_root` its address over TLS.
 
     Tests share it, so they use fresh ids and codes, and faults that match one request only. Whatever they do, the
     journal's invariants must hold: `running` are the switches whose journals conftest.py looks at after each module.
@@ -77,6 +78,9 @@ class Switch:
         self.client: Client
         self._settings: dict[str, str] = {}
         self._held: list[socket.socket] = []
+        self.authority = Authority(folder / "certs")
+        self.revocations = self.authority.revoke(folder / "certs" / "revoked.pem")
+        self.server = self.authority.server()
 
     @classmethod
     @asynccontextmanager
@@ -144,9 +148,33 @@ class Switch:
         """The switch's address."""
         return f"http://127.0.0.1:{self._settings['INTERFACE_PORT']}"
 
+    @property
+    def tls_root(self) -> str:
+        """The switch's address over TLS."""
+        return f"https://127.0.0.1:{self._settings['TLS_PORT']}"
+
+    @property
+    def tls_address(self) -> tuple[str, int]:
+        """Host and port of the worker over TLS."""
+        return "127.0.0.1", int(self._settings["TLS_PORT"])
+
+    def tls_client(self, own: Issued | None = None) -> Client:
+        """A client over TLS, with a certificate or without. Close it."""
+        return Client(self.tls_root, self.client.document, ClientTls(self.authority.path, own))
+
+    def _tls_settings(self) -> dict[str, str]:
+        return {
+            "TLS_PORT": str(self._hold_port()),
+            "TLS_CERTIFICATE_FILE": str(self.server.certificate_path),
+            "TLS_KEY_FILE": str(self.server.key_path),
+            "TLS_CLIENT_CERTIFICATES": "optional",
+            "TLS_CLIENT_CA_FILE": str(self.authority.path),
+            "TLS_CLIENT_REVOCATIONS_FILE": str(self.revocations),
+        }
+
     async def _open(self, settings: dict[str, str]) -> None:
-        port = self._hold_port()
-        self._settings = settings | {"INTERFACE_PORT": str(port), "DATA_DIR": str(self.folder / "data")}
+        where = {"INTERFACE_PORT": str(self._hold_port()), "DATA_DIR": str(self.folder / "data")}
+        self._settings = where | self._tls_settings() | settings
         self.client = Client(self.root)
         await migrate(self.database_url)
         self.pool = await asyncpg.create_pool(self.database_url, min_size=1, max_size=4)
@@ -200,7 +228,8 @@ class Switch:
 
     def start_supervisor(self, workers: int) -> Process:
         """Start `voucherswitch switch` on the port, which it wants to itself; see `ready`."""
-        self._held[0].close()
+        for held in self._held[:2]:  # the two of the interface
+            held.close()
         self._settings["WORKERS"] = str(workers)
         return self._start("supervisor", self.workers)
 
@@ -243,7 +272,7 @@ class Switch:
     ) -> AsyncIterator[tuple[tuple[str, int], Process]]:
         """As `lone_worker`, not waited for: one that is not to be spoken to plainly. Yields its address."""
         port = self._hold_port()
-        values = self._settings | settings | {"INTERFACE_PORT": str(port)}
+        values = self._settings | {"TLS_PORT": str(self._hold_port())} | settings | {"INTERFACE_PORT": str(port)}
         env = {f"VOUCHERSWITCH_{name}": value for name, value in values.items()}
         env["DATABASE_URL"] = database_url or self.database_url
         process = Process("switch", self.folder, env, name=f"switch-{port}")

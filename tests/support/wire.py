@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from support.certificates import ClientTls
 from support.client import Answer, read
 from support.originators import Originator
 from support.switch import Switch
@@ -14,12 +15,13 @@ from support.switch import Switch
 class Wire:
     """One connection at a time, kept as long as the answers allow; nothing is sent twice.
 
-    It goes to the worker at `root`, "http://host:port", or to the switch.
+    It goes to the worker at `root`, "http://host:port", or to the switch; with `tls` over TLS.
     """
 
-    def __init__(self, switch: Switch, by: Originator, root: str | None = None) -> None:
+    def __init__(self, switch: Switch, by: Originator, root: str | None = None, tls: ClientTls | None = None) -> None:
         url = urlsplit(root or switch.root)
         self._address = url.hostname, url.port
+        self._context = None if tls is None else tls.context()
         self._switch = switch
         self._by = by
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -54,7 +56,7 @@ class Wire:
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect, if it is not."""
         if self._streams is None:
-            self._streams = await asyncio.open_connection(*self._address)
+            self._streams = await asyncio.open_connection(*self._address, ssl=self._context)
         return self._streams
 
     async def answer(self, path: str = "") -> Answer:

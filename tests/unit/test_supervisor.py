@@ -31,7 +31,7 @@ spec = json.loads(sys.argv[1])
 if spec.pop("without_kernel_help", False):
     parent._LIBC = None
 def listen(port):
-    return lambda: socket.create_server(("127.0.0.1", port), reuse_port=True)
+    return lambda: {"door": socket.create_server(("127.0.0.1", port), reuse_port=True)}
 
 children = [Child(**{**child, "ready": probe(child.get("ready")), "listen": listen(child["listen"]) if "listen" in child
                      else None}) for child in spec.pop("children")]
@@ -344,14 +344,14 @@ def test_a_reader_that_went_away_does_not_stop_the_children(up: Callable[..., Up
 SERVER = """
 import os, signal, sys
 from pathlib import Path
-from voucherswitch.cli.supervisor import handed_listener, tell_ready
+from voucherswitch.cli.supervisor import handed_listeners, tell_ready
 started = Path(sys.argv[1])
 number = len(started.read_text().split()) if started.exists() else 0
 with started.open("a") as file:
     file.write(f"{os.getpid()} ")
 if number == 1:
     exec(sys.argv[2])
-listener = handed_listener()
+listener = handed_listeners()["door"]
 tell_ready()
 if number == 0:
     signal.pause()

@@ -20,6 +20,7 @@ _EXPECTED: Final = frozenset(
         "voucherswitch.journal.embedded.EmbeddedPostgresError",
         "voucherswitch.journal.grants.RoleError",
         "voucherswitch.providers.contract.connector.ProviderSettingsError",
+        "voucherswitch.security.dev_certificates.DevCertificateError",
         "voucherswitch.security.passwords.PasswordError",
         "voucherswitch.security.keys.VaultError",
     }

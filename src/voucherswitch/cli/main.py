@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from voucherswitch.cli import (
     archive,
     audit,
+    certs,
     db,
     explain,
     originator,
@@ -122,7 +123,7 @@ explain.register(app)
 resolve.register(app)
 verify.register(app)
 torture.register(app)
-for group in (originator, product, route, receiver, provider, saf, audit, db, archive):
+for group in (originator, product, route, receiver, provider, saf, audit, db, archive, certs):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 

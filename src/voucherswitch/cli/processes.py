@@ -6,7 +6,8 @@ They expect a database that is there and up to date; SIGTERM drains them. `switc
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -58,29 +59,28 @@ def switch(workers: Workers = None) -> None:
     settings = load_settings(workers=workers)
     url = running_database(settings)
     check_usable(settings, url)
-    held = reserve_interface(settings)
-    try:
+    with reserved_interface(settings):
         children = switch_children(settings, url)
         supervisor = Supervisor(
             children,
             drain_s=settings.drain_s + AFTER_DRAIN_S,
             prefix=settings.log_format == "console",
             renew_on_hangup=sys.stdin is None or not sys.stdin.isatty(),
-            on_ready=lambda: say(f"interface ready: {interface_url(settings)} ({len(children)} processes)"),
+            on_ready=lambda: say(
+                f"interface ready: {' and '.join(interface_urls(settings))} ({len(children)} processes)"
+            ),
         )
         code = asyncio.run(supervisor.run())
-    finally:
-        held.close()
     raise typer.Exit(code)
 
 
 def switch_worker() -> None:
     """One switch process; `switch` and `up` start it."""
-    from voucherswitch.cli.supervisor import handed_listener, tell_ready
+    from voucherswitch.cli.supervisor import handed_listeners, tell_ready
     from voucherswitch.interface.server import serve
 
     settings = _start_process()
-    serve(settings, running_database(settings), handed_listener(), tell_ready)
+    serve(settings, running_database(settings), handed_listeners(), tell_ready)
 
 
 def worker() -> None:
@@ -153,7 +153,7 @@ def simulator_ports(settings: "Settings") -> dict[str, int]:
 def switch_children(settings: "Settings", url: str) -> "list[Child]":
     """The switch's processes as children of a supervisor."""
     from voucherswitch.cli.supervisor import Child
-    from voucherswitch.interface.server import listening_socket
+    from voucherswitch.interface.server import listening_sockets
 
     return [
         Child(
@@ -161,7 +161,7 @@ def switch_children(settings: "Settings", url: str) -> "list[Child]":
             argv=own_command("switch-worker"),
             env=child_env(settings, url),
             tells_ready=True,
-            listen=partial(listening_socket, settings.interface_host, settings.interface_port),
+            listen=partial(listening_sockets, settings),
         )
         for number in range(1, settings.workers + 1)
     ]
@@ -174,16 +174,21 @@ def own_command(*arguments: str) -> list[str]:
 
 def child_env(settings: "Settings", url: str) -> dict[str, str]:
     """What a child must know beyond our environment: the database, and the arguments that we were given."""
+    files = {"TLS_CERTIFICATE_FILE": settings.tls_certificate_file, "TLS_KEY_FILE": settings.tls_key_file}
     return {
         "DATABASE_URL": url,
         "VOUCHERSWITCH_DATA_DIR": str(settings.data_dir),
         "VOUCHERSWITCH_WORKERS": str(settings.workers),
+        **{f"VOUCHERSWITCH_{name}": str(path) for name, path in files.items() if path is not None},
     }
 
 
-def interface_url(settings: "Settings") -> str:
-    """Where originators reach this machine's interface."""
-    return f"http://{_in_url(settings.interface_host)}:{settings.interface_port}"
+def interface_urls(settings: "Settings") -> list[str]:
+    """Where originators reach this machine's interface: the one over TLS last, if there is one."""
+    urls = [f"http://{_in_url(settings.interface_host)}:{settings.interface_port}"]
+    if settings.tls_certificate_file is not None:
+        urls.append(f"https://{_in_url(settings.tls_host)}:{settings.tls_port}")
+    return urls
 
 
 def console_url(settings: "Settings") -> str:
@@ -192,12 +197,16 @@ def console_url(settings: "Settings") -> str:
 
 
 def check_usable(settings: "Settings", url: str) -> None:
-    """See that the database answers and has our migrations, and that the vault opens, before children fail over it.
+    """See that database, vault and certificates can be used, before children fail over them.
 
     Raises:
-        DatabaseError, VaultError: one line that says what cannot be used.
+        DatabaseError, SettingsError, VaultError: one line that says what cannot be used.
     """
     from voucherswitch.process import open_vault
+    from voucherswitch.security.tls import read_tls
+
+    if settings.tls_certificate_file is not None:
+        read_tls(settings, ask_clients=True)
 
     async def check() -> None:
         await check_database(url)
@@ -225,16 +234,21 @@ async def check_database(url: str) -> None:
         raise DatabaseError("the database lacks this release's migrations; run: voucherswitch db migrate")
 
 
-def reserve_interface(settings: "Settings") -> Any:
-    """Hold the interface's port for our processes.
+@contextmanager
+def reserved_interface(settings: "Settings") -> Iterator[None]:
+    """Hold the interface's ports for our processes.
 
     Raises:
-        PortInUseError: somebody else has it.
+        PortInUseError: somebody else has one of them.
     """
     from voucherswitch.config.settings import env_name
-    from voucherswitch.interface.server import reserve_port
+    from voucherswitch.interface.server import PLAIN, addresses, reserve_port
 
-    return reserve_port(settings.interface_host, settings.interface_port, env_name("interface_port"))
+    with ExitStack() as stack:
+        for name, (host, port) in addresses(settings).items():
+            setting = "interface_port" if name == PLAIN else "tls_port"
+            stack.enter_context(reserve_port(host, port, env_name(setting)))
+        yield
 
 
 def check_free(host: str, port: int, setting: str) -> None:

@@ -40,6 +40,8 @@ _COMMANDS_S_MAX: Final = 60
 _POLL_S: Final = 0.05
 DATABASE_WATCH_S: Final = 1.0
 
+CERTIFICATES: Final = "certs"
+
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -73,6 +75,7 @@ def up(
     settings = load_settings(workers=workers)
     settings.require_sandbox("simulators")
     make_data_dir(settings.data_dir)
+    settings = _with_certificates(settings, workers)
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     with ExitStack() as stack:
@@ -86,6 +89,21 @@ def up(
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
     raise typer.Exit(code)
+
+
+def _with_certificates(settings: "Settings", workers: int | None) -> "Settings":
+    """Serve TLS with development certificates, unless others are set."""
+    from voucherswitch.security.dev_certificates import DevCertificates
+    from voucherswitch.security.tls import read_tls
+
+    if settings.tls_certificate_file is None:
+        made = DevCertificates(settings.data_dir / CERTIFICATES)
+        made.ensure_authority()
+        made.ensure_server()
+        certificate, key = made.server
+        settings = load_settings(workers=workers, tls_certificate_file=certificate, tls_key_file=key)
+    read_tls(settings, ask_clients=True)  # says now what the processes would fail over
+    return settings
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
@@ -128,11 +146,8 @@ def _ports(settings: "Settings", *, with_simulators: bool) -> Iterator[None]:
         for port in processes.simulator_ports(settings).values():
             processes.check_free(settings.simulator_host, port, "simulator_port_base")
             processes.check_free(settings.simulator_host, port + CONTROL_PORT_ABOVE, "simulator_port_base")
-    held = processes.reserve_interface(settings)
-    try:
+    with processes.reserved_interface(settings):
         yield
-    finally:
-        held.close()
 
 
 @contextmanager
@@ -239,6 +254,13 @@ def _simulated(settings: "Settings") -> str:
     return f"{len(ports)} simulated on {settings.simulator_host}, ports {min(ports.values())}-{max(ports.values())}"
 
 
+def _authority(settings: "Settings") -> list[tuple[str, str, str]]:
+    """What whoever connects over TLS must trust, if it is ours."""
+    path = settings.data_dir / CERTIFICATES / "ca.pem"
+    ours = settings.tls_certificate_file == path.with_name("server.pem")
+    return [("", f"its CA: {path}", "")] if ours else []
+
+
 def _announce(settings: "Settings", till: Till, *, with_simulators: bool) -> None:
     """Say that a sale works now, and how to make one."""
     from pathlib import Path
@@ -250,12 +272,14 @@ def _announce(settings: "Settings", till: Till, *, with_simulators: bool) -> Non
 
     from voucherswitch.cli.output import print_styled
 
-    interface = processes.interface_url(settings)
+    interface, over_tls = processes.interface_urls(settings)
     password = f"{till.password}  ({till.note})" if till.password else till.note
     at_default = settings.data_dir == Path(".voucherswitch").absolute()
     command = "voucherswitch" if at_default else f"voucherswitch --data-dir {shlex.quote(str(settings.data_dir))}"
     facts = (
         ("Interface", f"{interface}/suv/v1", "bold"),
+        ("HTTPS", f"{over_tls}/suv/v1", "bold"),
+        *_authority(settings),
         ("Try it", f"{interface}/docs", "bold"),
         ("Console", processes.console_url(settings), "bold"),
         (

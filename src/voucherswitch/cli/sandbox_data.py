@@ -55,7 +55,7 @@ async def load(settings: "Settings", connection: "asyncpg.Connection", password:
     await _follow(settings, connection, vault)
     if known and password:
         await store.set_originator(connection, ORIGINATOR_ID, {"password_hash": hash_password(password)})
-    address = processes.interface_url(settings)
+    address = processes.interface_urls(settings)[0]
     if new:
         path = write_till(settings.data_dir, TillAccess(address, ORIGINATOR_ID, new))
         return Till(ORIGINATOR_ID, new, f"kept in {path}")

@@ -223,6 +223,20 @@ ACCEPT_PAUSE_S: Final = 0.5
 # A client has this long for its part of a TLS handshake.
 TLS_HANDSHAKE_S: Final = 10.0
 
+# Handshakes under way in one process. One takes two round trips and a millisecond of a core; whoever begins more and
+# ends none loses the oldest of them to the newest, so that a flood of silent connections keeps nobody out.
+TLS_HANDSHAKES_MAX: Final = 512
+
+# How often certificates, keys and revocation lists are looked at for a change. Each look is a `stat` of four files.
+TLS_FILES_POLL_S: Final = 2.0
+
+# No file of certificates or revocation lists is larger: some 300,000 revoked certificates.
+TLS_FILE_BYTES_MAX: Final = 16 * 1024 * 1024
+
+# From so long before the end of our certificate or of a revocation list its end is logged, this often.
+TLS_ENDS_SOON_DAYS: Final = 14
+TLS_ENDS_SOON_LOG_S: Final = 6 * 3600.0
+
 # A draining worker serves what still comes on idle connections for this long; then it says good-bye on them.
 DRAIN_IDLE_S: Final = 3.0
 

@@ -29,24 +29,7 @@ def is_loopback(host: str) -> bool:
 
 def refuse_contradictions(settings: "Settings", refuse: Refusal) -> None:
     """Raise what `refuse` makes of the first contradiction."""
-    if not is_loopback(settings.interface_host):
-        raise refuse(
-            "interface_host",
-            f"{settings.interface_host!r} would show passwords and PINs to the network: the interface is plain HTTP",
-            "set 127.0.0.1 and let a TLS proxy on this machine pass requests on",
-        )
-    if any(network.prefixlen == 0 for network in settings.trusted_edges):
-        raise refuse(
-            "trusted_edges", "everybody could say who speaks", "set the addresses of your edges, nothing wider"
-        )
-    if settings.proxy_protocol and not settings.trusted_edges:
-        raise refuse("proxy_protocol", "nobody may use it: trusted_edges is empty", "set trusted_edges, or false")
-    if not is_loopback(settings.console_host):
-        raise refuse(
-            "console_host",
-            f"{settings.console_host!r} would open the console to the network: it is plain HTTP and has no login",
-            "set 127.0.0.1 and reach it through an SSH tunnel",
-        )
+    _refuse_open_doors(settings, refuse)
     if 0 < settings.closed_days < CLOSED_DAYS_MIN:
         raise refuse(
             "closed_days",
@@ -56,7 +39,7 @@ def refuse_contradictions(settings: "Settings", refuse: Refusal) -> None:
     _refuse_key_sources(settings, refuse)
 
     taken: dict[int, str] = {}
-    for name in ("interface_port", "console_port", "simulator_port_base", "worker_metrics_port"):
+    for name in ("interface_port", "tls_port", "console_port", "simulator_port_base", "worker_metrics_port"):
         port: int = getattr(settings, name)
         if port and port in taken:
             raise refuse(name, f"{port} is {taken[port]} as well", "set a port of its own")
@@ -108,3 +91,46 @@ def _refuse_key_sources(settings: "Settings", refuse: Refusal) -> None:
                 f"there is no file {str(path)!r}, and production makes no key of its own",
                 "set the file of this journal's keys; the first one is made by: voucherswitch vault create",
             )
+
+
+def _refuse_open_doors(settings: "Settings", refuse: Refusal) -> None:
+    """Passwords and PINs cross no network in the clear, and client certificates are checked or not asked for."""
+    if not is_loopback(settings.interface_host) and not settings.trusted_edges:
+        raise refuse(
+            "interface_host",
+            f"{settings.interface_host!r} would show passwords and PINs to the network: this address is plain HTTP",
+            "set 127.0.0.1 and serve TLS (tls_host, tls_certificate_file), or name the TLS edges in trusted_edges",
+        )
+    if not is_loopback(settings.console_host):
+        raise refuse(
+            "console_host",
+            f"{settings.console_host!r} would open the console to the network: it is plain HTTP and has no login",
+            "set 127.0.0.1 and reach it through an SSH tunnel",
+        )
+    if any(network.prefixlen == 0 for network in settings.trusted_edges):
+        raise refuse(
+            "trusted_edges", "everybody could say who speaks", "set the addresses of your edges, nothing wider"
+        )
+    if settings.proxy_protocol and not settings.trusted_edges:
+        raise refuse("proxy_protocol", "nobody may use it: trusted_edges is empty", "set trusted_edges, or false")
+    for name, needed in (
+        ("tls_certificate_file", "tls_key_file"),
+        ("tls_key_file", "tls_certificate_file"),
+        ("tls_client_ca_file", "tls_certificate_file"),
+        ("tls_client_revocations_file", "tls_client_ca_file"),
+    ):
+        if getattr(settings, name) is not None and getattr(settings, needed) is None:
+            raise refuse(needed, f"is not set, and {name} is of no use without it", "set the file, PEM")
+    if settings.tls_client_certificates == "off":
+        if settings.tls_client_ca_file is not None:
+            raise refuse(
+                "tls_client_certificates",
+                "'off' asks nobody for a certificate, though tls_client_ca_file is set",
+                "set `optional` or `required`, or take tls_client_ca_file out",
+            )
+    elif settings.tls_client_ca_file is None:
+        raise refuse(
+            "tls_client_ca_file",
+            f"is not set, and tls_client_certificates is {settings.tls_client_certificates!r}",
+            "set the file of the authorities that client certificates must come from, PEM",
+        )

@@ -104,9 +104,50 @@ class Settings(BaseSettings):
         json_schema_extra={"default_text": "unset", "accepts": "a program with its arguments", "secret": True},
     )
 
-    interface_host: Host = Field("127.0.0.1", description="Address on which originators are served, plain HTTP.")
-    interface_port: Whole = port(8080, "Port on which originators are served.")
-    console_host: Host = Field("127.0.0.1", description="Address on which the console is served, plain HTTP.")
+    interface_host: Host = Field(
+        "127.0.0.1",
+        description="Address on which originators are served without TLS. Other than loopback only with "
+        "`trusted_edges`.",
+    )
+    interface_port: Whole = port(8080, "Port on which originators are served without TLS.")
+    tls_host: Host = Field("127.0.0.1", description="Address on which originators are served over TLS.")
+    tls_port: Whole = port(8443, "Port on which originators are served over TLS, once `tls_certificate_file` is set.")
+    tls_certificate_file: AbsolutePath | None = Field(
+        None,
+        description="Our certificate and the authorities between it and its root, PEM. Set: the interface is served "
+        "over TLS on `tls_port`, and so is the console. Read anew when it changes.",
+        json_schema_extra={
+            "default_text": "unset; `voucherswitch up`: `certs/server.pem` in `data_dir`",
+            "accepts": "a file",
+        },
+    )
+    tls_key_file: AbsolutePath | None = Field(
+        None,
+        description="The key of `tls_certificate_file`, PEM, not encrypted, readable by its owner only.",
+        json_schema_extra={
+            "default_text": "unset; `voucherswitch up`: `certs/server.key` in `data_dir`",
+            "accepts": "a file",
+        },
+    )
+    tls_client_certificates: Literal["off", "optional", "required"] = Field(
+        "off",
+        description="Whether the interface asks for a client certificate over TLS: who has none or a wrong one is not "
+        "let in (`required`); who has none may come unless his originator has certificates registered (`optional`).",
+    )
+    tls_client_ca_file: AbsolutePath | None = Field(
+        None,
+        description="The authorities that client certificates must come from, up to their roots, PEM.",
+        json_schema_extra={"default_text": "unset", "accepts": "a file"},
+    )
+    tls_client_revocations_file: AbsolutePath | None = Field(
+        None,
+        description="Revocation lists (CRL) of all of these authorities, PEM. Unset: revocation is not looked at. Out "
+        "of date: no client certificate is accepted.",
+        json_schema_extra={"default_text": "unset", "accepts": "a file"},
+    )
+    console_host: Host = Field(
+        "127.0.0.1", description="Address on which the console is served. Other than loopback only with TLS."
+    )
     console_port: Whole = port(8081, "Port on which the console is served.")
     simulator_host: Host = Field("127.0.0.1", description="Address on which the provider simulators are served.")
     simulator_port_base: Whole = port(
@@ -122,7 +163,8 @@ class Settings(BaseSettings):
         "Networks that may connect to `tls_port`, besides loopback and the originators' own sources."
     )
     trusted_edges: Networks = networks(
-        "Networks of the TLS edges and balancers in front of the switch: they, and nobody else, may say who speaks."
+        "Networks of the TLS edges and balancers in front of the switch: they, and nobody else, may say who speaks. "
+        "Without them the interface without TLS is for this machine only."
     )
     proxy_protocol: bool = Field(
         False,
@@ -293,6 +335,10 @@ class Settings(BaseSettings):
         """Where the archive is, set or not."""
         return self.archive_dir or self.data_dir / "archive"
 
+    def refusal(self, name: str, wrong: str, fix: str) -> SettingsError:
+        """What to raise about a setting whose value turned out to be unusable."""
+        return SettingsError(name, origin_of(name, {}, type(self).model_fields), wrong, fix)
+
     def require_sandbox(self, what: str) -> None:
         """Refuse `what` ("simulators") in production.
 
@@ -300,12 +346,7 @@ class Settings(BaseSettings):
             SettingsError: this is production.
         """
         if self.environment != "sandbox":
-            raise SettingsError(
-                "environment",
-                origin_of("environment", {}, type(self).model_fields),
-                f"{what} are refused in production",
-                f"set sandbox to run {what}",
-            )
+            raise self.refusal("environment", f"{what} are refused in production", f"set sandbox to run {what}")
 
 
 def env_name(name: str) -> str:

@@ -7,12 +7,19 @@ import ssl
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
 from msgspec import Struct
 
-from voucherswitch.config.limits import ACCEPT_AT_ONCE_MAX, ACCEPT_PAUSE_S, TLS_HANDSHAKE_S
+from voucherswitch.config.limits import (
+    ACCEPT_AT_ONCE_MAX,
+    ACCEPT_PAUSE_S,
+    GOODBYE_LINGER_S,
+    TLS_HANDSHAKE_S,
+    TLS_HANDSHAKES_MAX,
+)
 from voucherswitch.interface.doors import Arrival, Door
 from voucherswitch.interface.proxy_protocol import ProxyHeaderError, read_source
 from voucherswitch.security.peer import Address, source_of
@@ -37,11 +44,20 @@ class Listener(Struct, frozen=True):
 class Acceptor:
     """Accepts from one listener until it is closed. Has the two methods that uvicorn asks of a server."""
 
-    def __init__(self, listener: Listener, protocol: Callable[[Arrival], asyncio.Protocol]) -> None:
+    def __init__(
+        self, listener: Listener, protocol: Callable[[Arrival], asyncio.Protocol], room: Callable[[], int]
+    ) -> None:
+        """
+        Args:
+            listener: where from.
+            protocol: makes the protocol of a connection that was let in.
+            room: how many more connections may be open.
+        """
+        self._room: Final = room
         self._listener: Final = listener
         self._protocol: Final = protocol
         self._loop: Final = asyncio.get_running_loop()
-        self._beginning: Final[set[asyncio.Task[None]]] = set()
+        self._beginning: Final[dict[asyncio.Task[None], None]] = {}  # oldest first
         self._resume: asyncio.TimerHandle | None = None
         self._closed = False
         listener.sock.setblocking(False)
@@ -77,9 +93,24 @@ class Acceptor:
             if not self._listener.door.admits(source):
                 _refuse(sock, source)
                 continue
+            if self._listener.tls is not None:
+                self._make_room()
             task = self._loop.create_task(self._begin(sock, source))
-            self._beginning.add(task)
-            task.add_done_callback(self._beginning.discard)
+            self._beginning[task] = None
+            task.add_done_callback(partial(self._begun, sock))
+
+    def _make_room(self) -> None:
+        """Give up the oldest handshake when there are too many: an honest one is over before its turn comes."""
+        under_way = len(self._beginning)
+        if under_way and (under_way >= TLS_HANDSHAKES_MAX or under_way >= self._room()):
+            oldest = next(iter(self._beginning))
+            del self._beginning[oldest]
+            oldest.cancel()
+
+    def _begun(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
+        self._beginning.pop(task, None)
+        if task.cancelled():
+            sock.close()
 
     def _go_on(self) -> None:
         self._loop.add_reader(self._listener.sock, self._accept)
@@ -100,6 +131,8 @@ class Acceptor:
                 sock,
                 ssl=context,
                 ssl_handshake_timeout=None if context is None else TLS_HANDSHAKE_S,
+                # What comes after our last answer is read and thrown away for so long, as without TLS.
+                ssl_shutdown_timeout=None if context is None else GOODBYE_LINGER_S,
             )
         except (OSError, ssl.SSLError) as error:
             # Whoever scans us fails here; it is their business, and worth a line only to whoever looks for it.

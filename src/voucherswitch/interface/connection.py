@@ -9,8 +9,10 @@ nothing was read: of a retry, 503 would say that the first request was certainly
 import asyncio
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
+import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -19,6 +21,8 @@ from voucherswitch.config.limits import GOODBYE_LINGER_S
 from voucherswitch.interface.doors import Arrival
 from voucherswitch.interface.endpoint import NOT_READ
 from voucherswitch.security.peer import PEER, ClientCertificate, Peer, certificate_of
+
+log = structlog.get_logger(__name__)
 
 
 class Drain:
@@ -52,6 +56,16 @@ class Connections(ServerState):
         self.connections_max: Final = connections_max
         self.idle_unwanted = False
 
+    def room(self) -> int:
+        """How many more connections may be open."""
+        return max(0, self.connections_max - len(self.connections))
+
+    def dismiss_refused(self, refuses: Callable[[ClientCertificate], bool]) -> None:
+        """End the connections whose client certificate is not accepted any more; a request in work is answered."""
+        for connection in list(self.connections):
+            assert isinstance(connection, Connection)
+            connection.dismiss_if_refused(refuses)
+
     def dismiss_idle(self) -> None:
         """Say good-bye on every connection that has no request in work, and on the others when that is answered."""
         self.idle_unwanted = True
@@ -82,6 +96,7 @@ class Connection(HttpToolsProtocol):
         assert isinstance(server_state, Connections)
         self._all: Final = server_state
         self._dismissed = False
+        self._unwanted = False
         self._arrival: Final = arrival
         self._peer = Peer(arrival.source)
 
@@ -107,13 +122,13 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin a request; the drain makes it the connection's last."""
         super().on_headers_complete()
-        if self._all.drain.begun:
+        if self._all.drain.begun or self._unwanted:
             self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
         """End a request."""
         super().on_response_complete()
-        if self._all.idle_unwanted:
+        if self._all.idle_unwanted or self._unwanted:
             self.dismiss_if_idle()
 
     def shutdown(self) -> None:
@@ -130,6 +145,16 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
         else:
             self.transport.abort()
+
+    def dismiss_if_refused(self, refuses: Callable[[ClientCertificate], bool]) -> None:
+        """Say good-bye, or make the request in work the last one, if the client certificate is refused."""
+        certificate = self._peer.certificate
+        if self._unwanted or certificate is None or not refuses(certificate):
+            return
+        log.warning("client certificate refused, its connection ends", certificate=certificate.fingerprint)
+        self._unwanted = True
+        self.shutdown()
+        self.dismiss_if_idle()
 
     def dismiss_if_idle(self) -> None:
         """Say good-bye, unless a request is in work."""
@@ -149,7 +174,7 @@ class Connection(HttpToolsProtocol):
             self.transport.write_eof()
             self.loop.call_later(GOODBYE_LINGER_S, self.transport.close)
         else:
-            self.transport.close()
+            self.transport.close()  # TLS: tells the end, and reads and throws away what comes for GOODBYE_LINGER_S
 
 
 def _certificate(transport: asyncio.Transport) -> ClientCertificate | None:

@@ -1,14 +1,16 @@
 """One switch worker: uvicorn on a port that all workers of a machine share.
 
 Every worker listens on a socket of its own with SO_REUSEPORT, so that the kernel spreads connections over them evenly.
-Whoever starts the workers has made sure that the port is free (`reserve_port`), and may hand over the socket, so that
-a worker's successor takes over the connections that wait in it (0018).
+Whoever starts the workers has made sure that the port is free (`reserve_port`), and may hand over the sockets, so that
+a worker's successor takes over the connections that wait in them (0018). There are two where TLS is served (0024).
 """
 
 import asyncio
 import resource
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 import uvicorn
 
@@ -18,8 +20,13 @@ from voucherswitch.interface.accept import Acceptor, Listener
 from voucherswitch.interface.app import build_app
 from voucherswitch.interface.connection import Connection, Connections, Drain
 from voucherswitch.interface.doors import Arrival, Doors, warn_of_empty_lists
+from voucherswitch.security.live_tls import LiveTls
 
 BACKLOG = 2048
+
+# The listeners, as a supervisor and its children name them.
+PLAIN: Final = "plain"
+TLS: Final = "tls"
 
 
 class PortInUseError(OSError):
@@ -53,17 +60,30 @@ def shared_socket(host: str, port: int) -> socket.socket:
     return sock
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket for one worker and its successors; connections wait in it until one of them accepts."""
-    sock = shared_socket(host, port)
-    sock.listen(BACKLOG)
-    return sock
+def addresses(settings: Settings) -> Mapping[str, tuple[str, int]]:
+    """Where the interface listens: host and port by the name of the listener."""
+    plain = {PLAIN: (settings.interface_host, settings.interface_port)}
+    return plain if settings.tls_certificate_file is None else plain | {TLS: (settings.tls_host, settings.tls_port)}
+
+
+def listening_sockets(settings: Settings) -> Mapping[str, socket.socket]:
+    """The sockets of one worker and its successors; connections wait in them until one of them accepts."""
+    sockets: dict[str, socket.socket] = {}
+    try:
+        for name, (host, port) in addresses(settings).items():
+            sockets[name] = shared_socket(host, port)
+            sockets[name].listen(BACKLOG)
+    except OSError:
+        for sock in sockets.values():
+            sock.close()
+        raise
+    return sockets
 
 
 def serve(
     settings: Settings,
     url: str,
-    listener: socket.socket | None = None,
+    handed: Mapping[str, socket.socket] = MappingProxyType({}),
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in work and return.
@@ -71,10 +91,14 @@ def serve(
     Args:
         settings: the worker's.
         url: the journal's database.
-        listener: a socket to accept from; without it the worker makes its own.
+        handed: sockets to accept from, by the name of the listener; the worker makes those that it was not given.
         on_ready: called once, when requests are answered.
+
+    Raises:
+        SettingsError: a certificate or a key cannot be used.
     """
     _raise_file_limit()
+    tls = None if settings.tls_certificate_file is None else LiveTls(settings)
     drain = Drain(settings.drain_s)
     connections = Connections(drain, settings.connections_max)
     doors = Doors(settings, connections.look_again)
@@ -93,10 +117,17 @@ def serve(
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.drain_s,
     )
-    sock = listener or shared_socket(settings.interface_host, settings.interface_port)
-    sock.listen(BACKLOG)
-    listeners = [Listener(sock, doors.plain)]
-    _Server(config, connections, listeners, on_ready).run(sockets=[sock])
+    wanted = addresses(settings)
+    sockets = {name: handed.get(name) or shared_socket(*where) for name, where in wanted.items()}
+    for name, sock in handed.items():
+        if name not in wanted:  # a setting has changed since our predecessor began
+            sock.close()
+    for sock in sockets.values():
+        sock.listen(BACKLOG)
+    listeners = [Listener(sockets[PLAIN], doors.plain)]
+    if tls is not None:
+        listeners.append(Listener(sockets[TLS], doors.tls, tls.context))
+    _Server(config, connections, listeners, tls, on_ready).run(sockets=list(sockets.values()))
 
 
 class _Server(uvicorn.Server):
@@ -107,20 +138,30 @@ class _Server(uvicorn.Server):
         config: uvicorn.Config,
         connections: Connections,
         listeners: Sequence[Listener],
+        tls: LiveTls | None,
         on_ready: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._listeners = listeners
+        self._tls = tls
+        self._watch: asyncio.Task[None] | None = None
         self.server_state: Connections = connections
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn calls it by name
         await super().startup([])  # uvicorn would accept from them itself, before anybody has seen who comes
-        self.servers = [Acceptor(listener, self._connection) for listener in self._listeners]  # type: ignore[misc]  # as far as uvicorn uses them
+        if self._tls is not None:
+            self._watch = asyncio.create_task(self._tls.watch(self._dismiss_refused), name="TLS files")
+        room = self.server_state.room
+        self.servers = [Acceptor(each, self._connection, room) for each in self._listeners]  # type: ignore[misc]  # as far as uvicorn uses them
         self._on_ready()
 
     def _connection(self, arrival: Arrival) -> Connection:
         return Connection(self.config, self.server_state, self.lifespan.state, arrival=arrival)
+
+    def _dismiss_refused(self) -> None:
+        assert self._tls is not None
+        self.server_state.dismiss_refused(self._tls.refuses)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.server_state.drain.begin()
@@ -129,6 +170,8 @@ class _Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             dismissal.cancel()
+            if self._watch is not None:
+                self._watch.cancel()
 
 
 def _raise_file_limit() -> None:

@@ -1,6 +1,7 @@
 """Who is at the other end of a connection, as far as the connection itself proves it."""
 
 import hashlib
+from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
 
@@ -21,6 +22,7 @@ class ClientCertificate(Struct, frozen=True):
     subject: str  # RFC 4514
     issuer: str
     serial: int
+    ends: datetime  # aware
 
 
 class Peer(Struct, frozen=True):
@@ -42,6 +44,7 @@ def certificate_of(der: bytes) -> ClientCertificate:
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
         serial=certificate.serial_number,
+        ends=certificate.not_valid_after_utc,
     )
 
 

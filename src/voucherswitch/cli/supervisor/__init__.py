@@ -5,8 +5,8 @@ supervisor alone and it can let the interface drain before it takes away what th
 """
 
 from voucherswitch.cli.supervisor.child import Child, Probe
-from voucherswitch.cli.supervisor.handover import handed_listener, tell_ready
+from voucherswitch.cli.supervisor.handover import handed_listeners, tell_ready
 from voucherswitch.cli.supervisor.parent import PARENT_PIPE_VARIABLE, watch_parent
 from voucherswitch.cli.supervisor.supervisor import Supervisor
 
-__all__ = ["PARENT_PIPE_VARIABLE", "Child", "Probe", "Supervisor", "handed_listener", "tell_ready", "watch_parent"]
+__all__ = ["PARENT_PIPE_VARIABLE", "Child", "Probe", "Supervisor", "handed_listeners", "tell_ready", "watch_parent"]

@@ -19,8 +19,8 @@ class Child:
         ready: when it is ready: an http URL that answers 2xx, a (host, port) that accepts connections, a function that
             says so, or None for at once.
         tells_ready: instead of `ready`: it says so itself, with `tell_ready`.
-        listen: makes the socket that each process of it inherits (`handed_listener`). A child with one can be replaced
-            while it runs: its successor accepts from the same socket before it is told to stop.
+        listen: makes the sockets that each process of it inherits (`handed_listeners`), by name. A child with them can
+            be replaced while it runs: its successor accepts from the same sockets before it is told to stop.
         ready_within_s: it fails when it is not ready this long after its start.
         start_order: it is started when every child of a lower number is ready; equal numbers start together.
         stop_order: it is told to stop when every child of a lower number is gone; equal numbers stop together.
@@ -31,7 +31,7 @@ class Child:
     env: Mapping[str, str] = field(default_factory=dict)
     ready: str | tuple[str, int] | Probe | None = None
     tells_ready: bool = False
-    listen: Callable[[], socket.socket] | None = None
+    listen: Callable[[], Mapping[str, socket.socket]] | None = None
     ready_within_s: float = 30
     start_order: int = 0
     stop_order: int = 0

@@ -1,27 +1,33 @@
-"""What a supervisor and a child hand each other by inherited descriptors: a listening socket down, "ready" up.
+"""What a supervisor and a child hand each other by inherited descriptors: listening sockets down, "ready" up.
 
-The supervisor keeps each child's socket open, so that connections that wait in it survive the change from a process to
-its successor. A probe of the port could not tell which of the processes that share it has answered, so each says itself
-when it is ready.
+The supervisor keeps each child's sockets open, so that connections that wait in them survive the change from a process
+to its successor. A probe of the port could not tell which of the processes that share it has answered, so each says
+itself when it is ready.
 """
 
 import asyncio
 import os
 import socket
+from collections.abc import Mapping
 from typing import Final
 
-LISTENER_VARIABLE: Final = "VOUCHERSWITCH_LISTENER_DESCRIPTOR"
+LISTENERS_VARIABLE: Final = "VOUCHERSWITCH_LISTENER_DESCRIPTORS"
 READY_VARIABLE: Final = "VOUCHERSWITCH_READY_DESCRIPTOR"
 
 
-def handed_listener() -> socket.socket | None:
-    """In a child: the socket to accept from, None when nobody gave one. Call it once, at start."""
-    descriptor = os.environ.pop(LISTENER_VARIABLE, None)
-    if descriptor is None:
-        return None
-    listener = socket.socket(fileno=int(descriptor))
-    listener.set_inheritable(False)
-    return listener
+def handed_listeners() -> dict[str, socket.socket]:
+    """In a child: the sockets to accept from, by name; empty when nobody gave any. Call it once, at start."""
+    listeners = {}
+    for pair in os.environ.pop(LISTENERS_VARIABLE, "").split():
+        name, _, descriptor = pair.partition("=")
+        listeners[name] = socket.socket(fileno=int(descriptor))
+        listeners[name].set_inheritable(False)
+    return listeners
+
+
+def descriptors_text(listeners: Mapping[str, socket.socket]) -> str:
+    """In the supervisor: what `handed_listeners` reads."""
+    return " ".join(f"{name}={sock.fileno()}" for name, sock in listeners.items())
 
 
 def tell_ready() -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from voucherswitch.cli.supervisor.child import Child
-from voucherswitch.cli.supervisor.handover import LISTENER_VARIABLE, READY_VARIABLE, until_told
+from voucherswitch.cli.supervisor.handover import LISTENERS_VARIABLE, READY_VARIABLE, descriptors_text, until_told
 from voucherswitch.cli.supervisor.output import Output, Printer, end_output
 from voucherswitch.cli.supervisor.parent import ParentTie
 from voucherswitch.cli.supervisor.readiness import wait_until_ready
@@ -44,7 +44,7 @@ class Run:
         self._tie: Final = tie
         self._kill_asked: Final = kill_asked
         self._process: asyncio.subprocess.Process | None = None
-        self._listener: socket.socket | None = None
+        self._listeners: dict[str, socket.socket] = {}
         self._last_line = ""
         self._last_error_line = ""
 
@@ -60,11 +60,11 @@ class Run:
             OSError: it cannot be started.
         """
         self._last_line = self._last_error_line = ""
-        with self._listening() as listener, _ready_pipe(self.child) as (told, tell):
-            return await self._live(listener, told, tell)
+        with self._listening(), _ready_pipe(self.child) as (told, tell):
+            return await self._live(told, tell)
 
-    async def _live(self, listener: int | None, told: int | None, tell: int | None) -> str:
-        process, outputs = await self._start(listener, tell)
+    async def _live(self, told: int | None, tell: int | None) -> str:
+        process, outputs = await self._start(tell)
         self._process = process
         if self._kill_asked.is_set():  # while it was being started
             self.kill()
@@ -80,7 +80,7 @@ class Run:
                 self.ready.set()
             await first_of(exited, self.stopping.wait())
             # Before the process stops accepting: nothing may wait for a process that does not come.
-            self._close_listener()
+            self._close_listeners()
             if not exited.done():
                 with suppress(ProcessLookupError):
                     process.terminate()
@@ -96,29 +96,32 @@ class Run:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     @contextmanager
-    def _listening(self) -> Iterator[int | None]:
-        """The descriptor of the child's socket: the one of the process that it replaces, or a new one.
+    def _listening(self) -> Iterator[None]:
+        """The child's sockets: those of the process that it replaces, or new ones.
 
-        It is ours as long as the process runs. When that has crashed, the kernel gives new connections to others.
+        They are ours as long as the process runs. When that has crashed, the kernel gives new connections to others.
         """
         if self.child.listen is not None:
-            before = None if self.replaces is None or self.ready.is_set() else self.replaces._listener
-            self._listener = self.child.listen() if before is None else before.dup()
+            before = {} if self.replaces is None or self.ready.is_set() else self.replaces._listeners
+            self._listeners = {name: sock.dup() for name, sock in before.items()} or dict(self.child.listen())
         try:
-            yield None if self._listener is None else self._listener.fileno()
+            yield
         finally:
-            self._close_listener()
+            self._close_listeners()
 
-    def _close_listener(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+    def _close_listeners(self) -> None:
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners = {}
 
-    async def _start(self, listener: int | None, tell: int | None) -> tuple[asyncio.subprocess.Process, list[Output]]:
+    async def _start(self, tell: int | None) -> tuple[asyncio.subprocess.Process, list[Output]]:
         """Start the process and pass on its output."""
         # Pipes of our own: asyncio's would make `wait` wait for grandchildren that keep them open.
-        handed = {LISTENER_VARIABLE: listener, READY_VARIABLE: tell}
-        given = {name: descriptor for name, descriptor in handed.items() if descriptor is not None}
+        descriptors = [listener.fileno() for listener in self._listeners.values()]
+        handed = {LISTENERS_VARIABLE: descriptors_text(self._listeners)} if self._listeners else {}
+        if tell is not None:
+            descriptors.append(tell)
+            handed[READY_VARIABLE] = str(tell)
         outputs: list[Output] = []
         write_ends: list[int] = []
         try:
@@ -133,12 +136,12 @@ class Run:
                     **os.environ,
                     **self.child.env,
                     **self._tie.env,
-                    **{name: str(descriptor) for name, descriptor in given.items()},
+                    **handed,
                 },
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=write_ends[0],
                 stderr=write_ends[1],
-                pass_fds=(*self._tie.descriptors, *given.values()),
+                pass_fds=(*self._tie.descriptors, *descriptors),
                 start_new_session=True,
                 preexec_fn=self._tie.before_program,
             )

@@ -88,16 +88,15 @@ class Stack:
         server = EmbeddedPostgres(settings.data_dir)
         tie = ParentTie()
         stack = cls(folder, settings, server, tie)
-        held = processes.reserve_interface(settings)
-        await asyncio.to_thread(server.start)
-        try:
-            await stack._open()
-            yield stack
-        finally:
-            await stack._close()
-            await asyncio.to_thread(server.stop)
-            held.close()
-            tie.close()
+        with processes.reserved_interface(settings):
+            await asyncio.to_thread(server.start)
+            try:
+                await stack._open()
+                yield stack
+            finally:
+                await stack._close()
+                await asyncio.to_thread(server.stop)
+                tie.close()
 
     async def _open(self) -> None:
         await migrate(self.server.url)

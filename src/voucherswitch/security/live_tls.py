@@ -1,0 +1,98 @@
+"""Certificates, keys and revocation lists while they are served: read anew when they change.
+
+A new connection gets what was read last; open ones go on. A file that cannot be used changes nothing and is logged.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from voucherswitch.config.limits import TLS_ENDS_SOON_DAYS, TLS_ENDS_SOON_LOG_S, TLS_FILES_POLL_S
+from voucherswitch.config.settings import Settings, SettingsError
+from voucherswitch.security.peer import ClientCertificate
+from voucherswitch.security.tls import Tls, files_of, read_tls
+
+log = structlog.get_logger(__name__)
+
+
+class LiveTls:
+    """The TLS that a server speaks. Without `ask_clients` nobody is asked for a certificate, whatever is set.
+
+    Raises:
+        SettingsError: a file cannot be used.
+    """
+
+    def __init__(self, settings: Settings, *, ask_clients: bool = True) -> None:
+        self._settings: Final = settings
+        self._ask_clients: Final = ask_clients
+        self._stamps = self._stamped()
+        self._tls: Tls = read_tls(settings, ask_clients=ask_clients)
+        self._ends_logged_s = -TLS_ENDS_SOON_LOG_S
+
+    def context(self) -> ssl.SSLContext:
+        """The context for a connection that begins now."""
+        return self._tls.context
+
+    def refuses(self, certificate: ClientCertificate) -> bool:
+        """Whether a client certificate is not accepted any more: revoked, or its time is over."""
+        return self._tls.refuses(certificate, datetime.now(UTC))
+
+    async def watch(self, each_time: Callable[[], None] = lambda: None) -> None:
+        """Look for changes until cancelled; `each_time` is called after each look."""
+        while True:
+            self._log_ends()
+            each_time()
+            await asyncio.sleep(TLS_FILES_POLL_S)
+            # Off the event loop: a list of a hundred thousand revoked certificates takes a while to read.
+            await asyncio.to_thread(self.refresh)
+
+    def refresh(self) -> None:
+        """Read the files if one of them has changed since they were read."""
+        stamps = self._stamped()
+        if stamps == self._stamps:
+            return
+        self._stamps = stamps  # taken before the files are read, so that a change in between is seen at the next look
+        try:
+            self._tls = read_tls(self._settings, ask_clients=self._ask_clients)
+        except SettingsError as error:
+            log.error("TLS files not read anew, those from before stay in use", reason=str(error))
+            return
+        self._ends_logged_s = -TLS_ENDS_SOON_LOG_S
+        log.info("TLS files read anew", certificate_ends=self._tls.ends.isoformat())
+
+    def _stamped(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(_stamp(path) for path in files_of(self._settings))
+
+    def _log_ends(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._ends_logged_s < TLS_ENDS_SOON_LOG_S:
+            return
+        now = datetime.now(UTC)
+        lists_end = self._tls.revocations_end
+        soon = now + timedelta(days=TLS_ENDS_SOON_DAYS)
+        if lists_end is not None and lists_end <= now:
+            log.error(
+                "revocation list out of date: no client certificate is accepted",
+                ended=lists_end.isoformat(),
+                file=str(self._settings.tls_client_revocations_file),
+            )
+        elif self._tls.ends <= soon:
+            log.warning("our certificate ends soon", ends=self._tls.ends.isoformat())
+        else:
+            return
+        self._ends_logged_s = now_s
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written or replaced, or the link to it is moved."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_ino, found.st_size
