@@ -13,9 +13,7 @@ from voucherswitch.providers.contract.transport.masking import (
     PARAMETERS_MAX,
     JsonMask,
     WireMask,
-    shortened,
     unreadable,
-    without_secrets,
 )
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
@@ -57,4 +55,4 @@ class FormMask(WireMask):
             return unreadable(len(body), content_type)
         # Shown decoded: a person reads it, and a secret that an exchange names is found in it as it is.
         text = "&".join(f"{name}={self.value(value, self.shown(name))}" for name, value in pairs)
-        return shortened(without_secrets(text, self._hidden))
+        return self._recorded(text, body, content_type)

@@ -24,6 +24,7 @@ MASK: Final = HIDDEN
 RECORDED_CHARS_MAX: Final = 16_384  # of one masked body: enough for every message we know, too little to fill a journal
 SECRET_CHARS_MIN: Final = 6
 PROPERTY_NAMES_MAX: Final = 1_000  # remembered per provider; a protocol has dozens
+SEARCHED_CHARS_MAX: Final = 20_000_000  # secrets found in a document times its length: some 25 ms
 PARAMETERS_MAX: Final = 100  # of a form or a query
 UNDECLARED_MAX: Final = 10**9  # a larger number that nobody declared may be a code; no amount of ours is
 
@@ -103,6 +104,17 @@ class WireMask:
             return last_four(text)
         return card(text) if shown is _CARD else MASK
 
+    def _recorded(self, text: str, body: bytes, content_type: str | None) -> str:
+        """A masked document as it is kept: without what was hidden in it, within its bound.
+
+        What is secret under one name is secret under every other: a provider may put a PIN into a reference.
+        """
+        hidden = dict.fromkeys(self._hidden)
+        # Each is looked for in all of the text. Thousands of them are an attack on our time, and no message of anybody.
+        if len(hidden) * len(text) > SEARCHED_CHARS_MAX:
+            return unreadable(len(body), content_type)
+        return shortened(without_secrets(text, hidden))
+
     def _treatment(self, name: str) -> Shown:
         declared = self._wire.get(name.lower())
         if declared is not None:
@@ -139,8 +151,7 @@ class JsonMask(WireMask):
             text = self._encoder.encode(value).decode()
         except (ValueError, RecursionError, ArithmeticError):
             return unreadable(len(body), content_type)
-        # What is secret under one name is secret under every other: a provider may put a PIN into a reference.
-        return shortened(without_secrets(text, self._hidden))
+        return self._recorded(text, body, content_type)
 
     def _mask_object(self, members: dict[str, Any], *, hidden: bool) -> None:
         """Mask in place. `hidden`: everything in it is, because of the name it was found under."""

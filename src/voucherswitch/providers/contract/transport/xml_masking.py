@@ -11,9 +11,7 @@ from voucherswitch.providers.contract.answers import BadAnswer
 from voucherswitch.providers.contract.transport.masking import (
     MASKED_WHEN_TEXT,
     WireMask,
-    shortened,
     unreadable,
-    without_secrets,
 )
 from voucherswitch.providers.contract.transport.xml import Element, attributes_of, parse
 
@@ -52,8 +50,7 @@ class XmlMask(WireMask):
             for name, value in attributes_of(element).items():
                 if (shown := self.shown(name)) is not _PLAIN:
                     element.set(name, self._made_safe(value, shown))
-        # What is secret in one element is secret in every other: a provider may put a PIN into a reference.
-        return shortened(without_secrets(etree.tostring(root, encoding="unicode"), self._hidden))
+        return self._recorded(etree.tostring(root, encoding="unicode"), body, content_type)
 
     def _made_safe(self, text: str, shown: Shown) -> str:
         # Whether a PIN was there at all must stay visible, so blank text does.
