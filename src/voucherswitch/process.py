@@ -116,7 +116,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, url: str, application
     )
     presence = Presence(pool, worker, settings.worker_lease_s, journal.end_forgotten_calls)
     catalogue = LiveCatalogue(pool, settings.catalogue_poll_ms)
-    providers = ProviderPool(vault, settings.provider_in_flight_max)
+    providers = ProviderPool(vault, settings.provider_in_flight_max, sandbox=settings.is_sandbox)
     catalogue.on_change(providers.refresh)
     breakers = Breakers(pool, BreakerLimits.of(settings))
     for end in (providers.close, presence.release, journal.drain, catalogue.stop, breakers.stop):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from providers.authority import Authority
 from providers.line_support import (
     OK,
     PIN,
@@ -27,7 +28,7 @@ from providers.line_support import (
     settings,
 )
 from providers.provider_support import until
-from providers.test_http_transport import Authority, full_backlog
+from providers.test_http_transport import full_backlog
 from voucherswitch.message.trace import Direction, LegOutcome
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.connector import ProviderSettingsError
@@ -492,6 +493,7 @@ async def test_a_certificate_file_that_cannot_be_used_is_named(tmp_path: Path, k
     path = tmp_path / "x.pem"
     if content is not None:
         path.write_bytes(content)
+        path.chmod(0o600)
     with pytest.raises(ProviderSettingsError, match=rf"providers\.lines\.tls\.{key} .*; set it to a PEM file"):
         async with a_transport(1, tls=True, tls_settings={key: str(path)}):
             pass

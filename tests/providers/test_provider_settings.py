@@ -36,11 +36,17 @@ def test_defaults_are_those_of_the_section() -> None:
         ({"base_url": "http://127.0.0.1:port"}, r"base_url is not a URL"),
         ({"base_url": "http://127.0.0.1:9111/"}, r"base_url has more than scheme, host and port"),
         ({"base_url": "https://user:example@host"}, r"base_url has more than scheme, host and port"),
-        ({"base_url": "http://10.0.0.1:80"}, r"base_url is plain http to another machine; set it to an https address"),
-        ({"base_url": "http://provider.example"}, r"base_url is plain http"),
+        (
+            {"base_url": "http://10.0.0.1:80"},
+            r"base_url is a private address, in no network of all",
+        ),
+        (
+            {"base_url": "http://provider.example"},
+            r"base_url is without TLS to another machine",
+        ),
         ({"base_url": "https://provider.example", "tls": {"verify": False}}, r"tls\.verify is false for another mach"),
         ({"tls": {"verify": "no"}}, r"tls\.verify: expected bool, got str; set it to true; false is for loopback only"),
-        ({"tls": {"cafile": "x"}}, r"tls\.cafile is not a setting; .* ca_file, verify, client_cert"),
+        ({"tls": {"cafile": "x"}}, r"tls\.cafile is not a setting; .* ca_file, verify, client_cert, client_key, pins"),
         ({"read_timeout": 5}, r"read_timeout is not a setting; remove it or set one of connect_timeout_ms"),
         ({"read_timeout_ms": "5"}, r"read_timeout_ms: expected int, got str; set it to a whole number of millisec"),
         ({"read_timeout_ms": 0}, r"read_timeout_ms: expected int >= 1; set it to"),
@@ -115,13 +121,13 @@ def test_a_wrong_override_is_refused_in_one_line(overrides: dict[str, str | bool
 
 
 async def test_the_registry_builds_by_name_and_names_what_it_knows() -> None:
-    connector = build("sandbox", "sandbox-2", GOOD | {"capabilities": {"refund": "none"}})
+    connector = build("sandbox", "sandbox-2", GOOD | {"capabilities": {"refund": "none"}}, sandbox=True)
     assert connector.capabilities.refund is Support.NONE
     await connector.close()
     with pytest.raises(ProviderSettingsError, match=r"providers\.p: there is no connector 'acme'; .*sandbox"):
-        build("acme", "p", GOOD)
+        build("acme", "p", GOOD, sandbox=True)
     with pytest.raises(ProviderSettingsError, match=r"providers\.p\.api_key is missing"):
-        build("sandbox", "p", {"base_url": "http://127.0.0.1:1"})
+        build("sandbox", "p", {"base_url": "http://127.0.0.1:1"}, sandbox=True)
 
 
 def test_the_registry_has_the_capability_record_of_each_connector() -> None:

@@ -122,7 +122,7 @@ def ports(world: World) -> Iterator[None]:
     async def pending(_url: str) -> bool:
         return False
 
-    def build(_connector: str, provider_id: str, _settings: object) -> Connector:
+    def build(_connector: str, provider_id: str, _settings: object, *, sandbox: bool) -> Connector:
         return ScriptedConnector(world.providers[provider_id], world)
 
     def log(_logger: WrappedLogger, method: str, event: EventDict) -> NoReturn:

@@ -10,7 +10,7 @@ from voucherswitch.providers.pool import ProviderBusyError, ProviderPool
 
 @pytest.fixture
 def pool() -> ProviderPool:
-    return ProviderPool(a_vault(), in_flight_max=1)
+    return ProviderPool(a_vault(), in_flight_max=1, sandbox=True)
 
 
 def test_a_request_that_asks_nobody_gives_its_place_back(pool: ProviderPool) -> None:

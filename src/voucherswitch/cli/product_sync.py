@@ -102,7 +102,8 @@ async def _listed(
     if known is None:
         raise CommandError(f"provider {provider_id} does not exist; see: voucherswitch provider list")
     vault = await open_vault(settings, connection)
-    connector = build(known.connector, provider_id, dict(known.settings) | store.open_secrets(vault, known))
+    own = dict(known.settings) | store.open_secrets(vault, known)
+    connector = build(known.connector, provider_id, own, sandbox=settings.is_sandbox)
     try:
         if not connector.capabilities.products.sends:
             raise CommandError(f"{provider_id} has no product list to ask for: its products are those of the catalogue")

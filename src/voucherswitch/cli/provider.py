@@ -148,7 +148,7 @@ async def _change(
     name = connector or (known.connector if known else "")
     if name in registry.names() and (bare := changes.keys() & secret_keys(registry.settings_type(name))):
         raise CommandError(f"{min(bare)} opens a door: give it by --secret {min(bare)}, so that it is sealed")
-    await registry.build(name, provider_id, plain | secrets).close()
+    await registry.build(name, provider_id, plain | secrets, sandbox=settings.is_sandbox).close()
     on = enabled if enabled is not None else (known is None or known.enabled)
     before = {} if known is None else store.open_secrets(vault, known)
     sealed = {
@@ -182,7 +182,7 @@ async def _described(connection: "asyncpg.Connection", settings: "Settings") -> 
     catalogue = await store.load(connection)
     breakers = await read(connection)
     vault = await open_vault(settings, connection)
-    pool = ProviderPool(vault, in_flight_max=1)
+    pool = ProviderPool(vault, in_flight_max=1, sandbox=settings.is_sandbox)
     try:
         await pool.refresh(catalogue)
         faults = dict(pool.faults)

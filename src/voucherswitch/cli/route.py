@@ -211,7 +211,7 @@ async def _capabilities(
     from voucherswitch.process import open_vault
     from voucherswitch.providers.pool import ProviderPool
 
-    pool = ProviderPool(await open_vault(settings, connection), in_flight_max=1)
+    pool = ProviderPool(await open_vault(settings, connection), in_flight_max=1, sandbox=settings.is_sandbox)
     try:
         await pool.refresh(catalogue)
         return dict(pool.capabilities), dict(pool.faults)

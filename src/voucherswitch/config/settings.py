@@ -339,6 +339,11 @@ class Settings(BaseSettings):
         """What to raise about a setting whose value turned out to be unusable."""
         return SettingsError(name, origin_of(name, {}, type(self).model_fields), wrong, fix)
 
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether what only a sandbox may do is allowed."""
+        return self.environment == "sandbox"
+
     def require_sandbox(self, what: str) -> None:
         """Refuse `what` ("simulators") in production.
 

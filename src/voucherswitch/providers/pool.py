@@ -71,11 +71,12 @@ class _Connected(Struct):
 
 
 class ProviderPool:
-    """Connectors by provider id."""
+    """Connectors by provider id. `sandbox`: providers may be on this machine."""
 
-    def __init__(self, vault: Vault, in_flight_max: int) -> None:
+    def __init__(self, vault: Vault, in_flight_max: int, *, sandbox: bool) -> None:
         self._vault = vault
         self._in_flight_max = in_flight_max
+        self._sandbox = sandbox
         self._connected: dict[str, _Connected] = {}
         self._taken: Counter[str] = Counter()  # places by provider id, whatever version of its settings they began with
         self.faults: dict[str, str] = {}  # provider id -> why it has no connector
@@ -96,7 +97,7 @@ class ProviderPool:
         await self._retire(provider.id)
         try:
             settings = dict(provider.settings) | open_secrets(self._vault, provider)
-            connector = build(provider.connector, provider.id, settings)
+            connector = build(provider.connector, provider.id, settings, sandbox=self._sandbox)
         except (ProviderSettingsError, VaultError) as error:
             self.faults[provider.id] = str(error)
             log.error("provider cannot be used", provider=provider.id, reason=str(error))

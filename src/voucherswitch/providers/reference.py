@@ -115,7 +115,10 @@ def _default(field: Any) -> str:
     value = field.default if field.default is not NODEFAULT else field.default_factory()
     if isinstance(value, msgspec.Struct) or value in ({}, None, (), ""):
         return "none"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, tuple):
+        text = ", ".join(value)
+    else:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
     return f"`{text}`".replace("|", "\\|")
 
 

@@ -28,8 +28,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name for name in found if find_spec(f"{providers.__name__}.{name}.connector") is not None))
 
 
-def build(connector_name: str, provider_id: str, settings: Mapping[str, object]) -> Connector:
+def build(connector_name: str, provider_id: str, settings: Mapping[str, object], *, sandbox: bool) -> Connector:
     """Build the connector of one provider.
+
+    Args:
+        sandbox: providers may be on this machine, where the simulators are, without saying so in `allowed_networks`.
 
     Raises:
         ProviderSettingsError: no connector of that name, or settings it cannot work with; one line says what to set.
@@ -38,6 +41,8 @@ def build(connector_name: str, provider_id: str, settings: Mapping[str, object])
         raise ProviderSettingsError(
             f"providers.{provider_id}: there is no connector {connector_name!r}; set one of {', '.join(names())}"
         )
+    if not sandbox:
+        settings = {"allowed_networks": [], **settings}
     connector: Connector = _part(connector_name, "connector").connect(provider_id, settings)
     return connector
 

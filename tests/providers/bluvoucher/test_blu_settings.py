@@ -100,9 +100,9 @@ def test_what_trade_needs_is_named_when_it_is_missing(key: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [
-        (AEON_KEYS | {"host": "192.0.2.1"}, "tls is off for another machine"),
-        (AEON_KEYS | {"host": "aeon.example", "tls": False}, "tls is off for another machine"),
-        (AEON_KEYS | {"host": "192.0.2.1", "tls": {"verify": False}}, "tls.verify is false for another machine"),
+        (AEON_KEYS | {"host": "192.0.2.1"}, "host is a private address"),
+        (AEON_KEYS | {"host": "aeon.example", "tls": False}, "host is without TLS to another machine"),
+        (AEON_KEYS | {"host": "aeon.example", "tls": {"verify": False}}, "tls.verify is false for another machine"),
         (AEON_KEYS | {"tls": {"verfy": True}}, "tls.verfy is not a setting"),
         (AEON_KEYS | {"port": 0}, "port: "),
         (AEON_KEYS | {"port": "9108"}, "port: "),
@@ -110,7 +110,7 @@ def test_what_trade_needs_is_named_when_it_is_missing(key: str) -> None:
         (AEON_KEYS | {"device_id": "x" * 21}, "device_id: "),
         (AEON_KEYS | {"mode": "soap"}, "mode: is not an allowed word"),
         (AEON_KEYS | {"base_path": "/x"}, "base_path is not a setting"),
-        (TRADE_KEYS | {"base_url": "http://192.0.2.1"}, "base_url is plain http to another machine"),
+        (TRADE_KEYS | {"base_url": "http://trade.example"}, "base_url is without TLS to another machine"),
         (TRADE_KEYS | {"base_url": "tcp://127.0.0.1"}, "base_url is not an http or https URL"),
         (TRADE_KEYS | {"trade_lookup_unit": "euro"}, "trade_lookup_unit: is not an allowed word"),
         (TRADE_KEYS | {"vend_channel": "a\nb"}, "vend_channel: "),

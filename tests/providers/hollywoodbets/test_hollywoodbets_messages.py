@@ -424,7 +424,7 @@ def test_no_answer_makes_a_reader_raise(status: int, body: bytes) -> None:
         ({"partner": ""}, "providers.hwb.partner"),
         ({"password": ""}, "providers.hwb.password"),
         ({"api_key": "x"}, "providers.hwb.api_key is not a setting"),
-        ({"base_url": "http://10.0.0.1"}, "providers.hwb.base_url is plain http to another machine"),
+        ({"base_url": "http://10.0.0.1"}, "providers.hwb.base_url is a private address"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_in_one_line(changes: dict[str, object], text: str) -> None:

@@ -41,7 +41,10 @@ def test_the_defaults_are_the_sections() -> None:
         ({"issuing_path": "api/"}, "providers.ott.issuing_path"),
         ({"hash_field": {"GetAPIKey": "hash"}}, "providers.ott.hash_field"),
         ({"hash_field": {"GetVoucher": ""}}, "providers.ott.hash_field"),
-        ({"redemption_base_url": "http://redeem.invalid"}, "providers.ott.redemption_base_url is plain http"),
+        (
+            {"redemption_base_url": "http://redeem.invalid"},
+            "providers.ott.redemption_base_url is without TLS",
+        ),
         ({"redemption_base_url": "https://redeem.invalid/api"}, "providers.ott.redemption_base_url has more than"),
         ({"capabilities": {"retry": "sometimes"}}, "providers.ott.capabilities.retry"),
         ({"apikey": "x"}, "providers.ott.apikey is not a setting"),

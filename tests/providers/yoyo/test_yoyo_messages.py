@@ -606,7 +606,7 @@ def test_settings_change_the_record() -> None:
     [
         ({"api_id": ...}, "api_id is missing"),
         ({"pos_password": ...}, "pos_password is missing"),
-        ({"pos_base_url": "http://pos.example"}, "pos_base_url is plain http to another machine"),
+        ({"pos_base_url": "http://pos.example"}, "pos_base_url is without TLS"),
         ({"pos_base_url": "https://pos.example/"}, "pos_base_url has more than scheme, host and port"),
         ({"user_ref_mode": "both"}, "user_ref_mode"),
         ({"cvs_path": "/cvs/"}, "cvs_path"),

@@ -16,7 +16,7 @@ from voucherswitch.providers.contract.settings import (
     Text,
     TlsSettings,
     check_base_url,
-    is_loopback,
+    check_host,
     read_settings,
     refuse,
 )
@@ -110,9 +110,6 @@ def bluvoucher_settings(provider_id: str, settings: Mapping[str, object]) -> Blu
             refuse(provider_id, key, f"is missing for mode {typed.mode}", what)
     if typed.mode == "trade":
         check_base_url(typed.over_http(), provider_id)
-    elif not is_loopback(typed.host):
-        if not typed.tls.enabled:
-            refuse(provider_id, "tls", "is off for another machine", "true")
-        if not typed.tls.verify:
-            refuse(provider_id, "tls.verify", "is false for another machine", "true, and tls.ca_file to its authority")
+    else:
+        check_host(typed, provider_id, "host", typed.host or "", tls=typed.tls.enabled)
     return typed

@@ -5,7 +5,6 @@ force, unseen. Every refusal is one line that names the key and what to set. Sec
 value is ever repeated in an error or a repr.
 """
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, NoReturn, TypeVar, get_args, get_type_hints
@@ -15,6 +14,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from voucherswitch.message.codes import ErrorType
+from voucherswitch.providers.contract.addresses import (
+    Network,
+    address_of,
+    is_in,
+    names_this_machine,
+    network_of,
+    refusal_of_host,
+)
 from voucherswitch.providers.contract.capabilities import Capabilities, Support
 from voucherswitch.providers.contract.connector import ProviderSettingsError
 from voucherswitch.providers.contract.families import Family, Meaning
@@ -33,12 +40,26 @@ Credential = Annotated[
 ]
 
 
+Pin = Annotated[str, Meta(pattern=r"^sha256/[A-Za-z0-9+/]{43}=$")]
+PINS_MAX: Final = 8
+NETWORKS_MAX: Final = 32
+
+
 class TlsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the provider's certificate is checked and which one we show."""
 
-    ca_file: Path | None = None  # PEM, trusted besides the system's own authorities
+    ca_file: Path | None = None  # PEM; nobody else is trusted. None: the system's authorities are
     verify: Annotated[bool, Meta(description="true; false is for loopback only")] = True
-    client_cert: Path | None = None  # PEM with our certificate and its key
+    client_cert: Path | None = None  # PEM with our certificate, and with its key unless that is in client_key
+    client_key: Path | None = None  # PEM; only its owner may read it
+    pins: Annotated[
+        tuple[Pin, ...],
+        Meta(max_length=PINS_MAX, description="a list of sha256/… pins, of which the provider's key must be one"),
+    ] = ()
+
+
+# What a sandbox may reach, because its simulators are there; production has to say so (registry.build).
+THIS_MACHINE: Final = ("127.0.0.0/8", "::1/128")
 
 
 class ReconSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,8 +76,7 @@ class CommonSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         base_url: the provider's address.
         connect_timeout_ms: longest wait for a connection, TLS included.
-        read_timeout_ms: longest wait for the next byte of the answer; for the first one counted from the start of the
-            exchange, so it should exceed `connect_timeout_ms`.
+        read_timeout_ms: longest wait for the next byte of the answer, counted from when the request was written.
         total_timeout_ms: end of the whole operation, unless the originator's deadline is nearer.
         max_response_bytes: a longer answer is not read, and in doubt.
         pin_pattern: what every code or PIN that the provider issues looks like; another one is a bad answer.
@@ -68,6 +88,12 @@ class CommonSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         product_map: read where orders are routed: an order arrives with the provider's product already in it.
         outlet_map: merchantId or terminalId -> the provider's store; a terminal's entry wins over its merchant's.
         default_outlet: the store of every till that `outlet_map` does not have.
+        allowed_networks: where the provider may be besides the public internet: networks of private, loopback and other
+            addresses that are not public. Without it a sandbox allows this machine, and production none.
+        cleartext: whether a provider in one of the `allowed_networks`, as behind a VPN, is spoken to without TLS.
+        proxy_url: the HTTP proxy through which the provider is reached, by CONNECT. None: none, whatever the
+            environment says.
+        proxy_credentials: what the proxy wants to be told.
     """
 
     connect_timeout_ms: Milliseconds = 3_000
@@ -78,9 +104,18 @@ class CommonSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_connections: Annotated[int, Meta(ge=1, le=10_000, description="a whole number, 1 to 10000")] = 256
     connection_wait_ms: Milliseconds = 500
     keep_alive_ms: Milliseconds = 4_000
-    tls: Annotated[TlsSettings, Meta(description="ca_file, verify, client_cert: certificates, theirs and ours")] = (
-        TlsSettings()
-    )
+    tls: Annotated[
+        TlsSettings,
+        Meta(description="ca_file, verify, client_cert, client_key, pins: certificates, theirs and ours"),
+    ] = TlsSettings()
+    allowed_networks: Annotated[
+        tuple[str, ...], Meta(max_length=NETWORKS_MAX, description='networks, like ["10.8.0.0/24"]')
+    ] = THIS_MACHINE
+    cleartext: bool = False
+    proxy_url: Annotated[str, Meta(description="host and port of an HTTP proxy, like http://host:port")] | None = None
+    proxy_credentials: (
+        Annotated[str, Meta(pattern="^[!-~]+:[!-~]*$", description="the proxy's user:password", extra=SECRET)] | None
+    ) = None
     product_map: Annotated[dict[str, str], Meta(description="our product -> the provider's; routes say it too")] = {}
     outlet_map: Annotated[dict[str, str], Meta(description="merchantId or terminalId -> the provider's store")] = {}
     default_outlet: Text | None = None
@@ -102,6 +137,10 @@ class CommonSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def store_code(self, merchant_id: str, terminal_id: str) -> str | None:
         """The provider's store for a till; None: nothing may be sent."""
         return self.outlet_map.get(terminal_id) or self.outlet_map.get(merchant_id) or self.default_outlet
+
+    def networks(self) -> tuple[Network, ...]:
+        """`allowed_networks` as networks."""
+        return tuple(network for text in self.allowed_networks if (network := network_of(text)) is not None)
 
     def code_meanings(self) -> dict[str, Meaning]:
         """`code_map` as lines of a code table."""
@@ -136,6 +175,7 @@ def read_settings(settings_type: type[S], provider_id: str, settings: Mapping[st
         typed = msgspec.convert(dict(settings), settings_type)
     except msgspec.ValidationError as error:
         raise ProviderSettingsError(_explain(settings_type, provider_id, str(error))) from None
+    _check_outbound(typed, provider_id)
     if isinstance(typed, ProviderSettings):
         check_base_url(typed, provider_id)
     try:
@@ -170,16 +210,6 @@ def refuse(provider_id: str, key: str, problem: str, hint: str) -> NoReturn:
     raise ProviderSettingsError(f"providers.{provider_id}.{key} {problem}; set it to {hint}")
 
 
-def is_loopback(host: str | None) -> bool:
-    """Whether a URL's host is this machine: the only place where plain HTTP and unchecked certificates are allowed."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
 _BOOLEANS: Final = {"yes": True, "no": False, True: True, False: False}
 
 
@@ -212,22 +242,75 @@ def check_base_url(settings: ProviderSettings, provider_id: str, key: str = "bas
     """Check one address of the settings; a provider with several checks each.
 
     Raises:
-        ProviderSettingsError: it is no address, or not a safe one.
+        ProviderSettingsError: it is no address, or not one that a provider may have.
     """
     hint, address = _hint(type(settings), "base_url"), getattr(settings, key)
     try:
-        url = urlsplit(address)
-        host, _ = url.hostname, url.port
+        scheme, host, port = split_url(address)
     except ValueError:
         refuse(provider_id, key, "is not a URL", hint)
-    if url.scheme not in ("http", "https") or not host:
+    if scheme not in ("http", "https") or not host or not port:
         refuse(provider_id, key, "is not an http or https URL", hint)
-    if address != f"{url.scheme}://{url.netloc}" or "@" in url.netloc:
+    if address != f"{scheme}://{urlsplit(address).netloc}" or "@" in address:
         refuse(provider_id, key, "has more than scheme, host and port", hint)
-    if url.scheme == "http" and not is_loopback(host):
-        refuse(provider_id, key, "is plain http to another machine", "an https address")
-    if not settings.tls.verify and not is_loopback(host):
+    check_host(settings, provider_id, key, host, tls=scheme == "https")
+
+
+def check_host(settings: CommonSettings, provider_id: str, key: str, host: str, *, tls: bool) -> None:
+    """Check where a provider is said to be. What its name stands for is judged at every connection (transport/dial.py).
+
+    Raises:
+        ProviderSettingsError: it must not be there, or not be spoken to as the settings want.
+    """
+    if refusal := refusal_of_host(host, settings.networks()):
+        refuse(provider_id, key, refusal, "a public host, or allowed_networks to the network of this one")
+    here = names_this_machine(host)
+    if not tls and not here:
+        address = address_of(host)
+        if not settings.cleartext:
+            refuse(provider_id, key, "is without TLS to another machine", "an address with TLS, or cleartext to true")
+        if address is not None and not is_in(address, settings.networks()):
+            refuse(provider_id, key, "is without TLS outside allowed_networks", "an address with TLS")
+    if not tls and (settings.proxy_url or settings.tls.pins):
+        wrong = "proxy_url" if settings.proxy_url else "tls.pins"
+        refuse(provider_id, wrong, f"needs TLS, and {key} has none", f"nothing, or {key} to an address with TLS")
+    if not settings.tls.verify and not here:
         refuse(provider_id, "tls.verify", "is false for another machine", "true, and tls.ca_file to its authority")
+
+
+def split_url(url: str) -> tuple[str, str, int]:
+    """Scheme, host without brackets, and port of a URL; host empty, port 0: there is none.
+
+    Raises:
+        ValueError: it is no URL.
+    """
+    parts = urlsplit(url)
+    port = parts.port if parts.port is not None else {"http": 80, "https": 443}.get(parts.scheme, 0)
+    return parts.scheme, parts.hostname or "", port
+
+
+def _check_outbound(settings: CommonSettings, provider_id: str) -> None:
+    """Check what is not about one address: the networks, the proxy and the pins."""
+    kind = type(settings)
+    if any(network_of(text) is None for text in settings.allowed_networks):
+        refuse(provider_id, "allowed_networks", "has an entry that is no network", _hint(kind, "allowed_networks"))
+    if settings.tls.pins and not settings.tls.verify:
+        refuse(provider_id, "tls.pins", "needs a certificate that is checked", "nothing, or tls.verify to true")
+    if settings.proxy_url is None:
+        if settings.proxy_credentials is not None:
+            refuse(provider_id, "proxy_credentials", "is set without a proxy", "nothing, or proxy_url to the proxy")
+        return
+    try:
+        scheme, host, port = split_url(settings.proxy_url)
+    except ValueError:
+        scheme, host, port = "", "", 0
+    bare = settings.proxy_url == f"http://{urlsplit(settings.proxy_url).netloc}"
+    if scheme != "http" or not host or not port or not bare:
+        refuse(provider_id, "proxy_url", "is not an http URL of host and port", _hint(kind, "proxy_url"))
+    if "@" in settings.proxy_url:
+        refuse(provider_id, "proxy_url", "holds credentials", "host and port, and seal proxy_credentials")
+    if refusal := refusal_of_host(host, settings.networks()):
+        refuse(provider_id, "proxy_url", refusal, "another host, or allowed_networks to the network of this one")
 
 
 def _explain(settings_type: type[CommonSettings], provider_id: str, text: str) -> str:

@@ -39,7 +39,7 @@ def subject(name: str) -> Subject:
         raise NoKitError(_unusable(name, error)) from error
     except Exception as error:  # whatever a folder that is still being written trips over
         raise NoKitError(_unusable(name, error)) from error
-    return Subject(name, profile, record, partial(registry.build, name))
+    return Subject(name, profile, record, partial(registry.build, name, sandbox=True))  # its simulator is here
 
 
 def subjects() -> tuple[Subject, ...]:

@@ -157,14 +157,15 @@ class SupabetsConnector(BaseConnector):
     ) -> HttpResult:
         token = self._signer.token(body, int(self._clock() + self._offset_s), str(uuid4()))
         headers = {"Authorization": f"Bearer {token}"}
-        headers |= {"Content-Type": "application/json"} if body else {"Content-Length": "0"}
+        if body:
+            headers["Content-Type"] = "application/json"
         return await self._http.send(
             call,
             operation,
             method,
             self._settings.base_path + path,
             headers=headers,
-            body=body or None,
+            body=body,  # an empty one too: a call without the length 0 is refused
             secrets=secrets,
         )
 

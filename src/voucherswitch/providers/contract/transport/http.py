@@ -6,25 +6,26 @@ came back, or whether a byte of the request may have left.
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import MappingProxyType
-from typing import Final, TypeAlias
-
-from msgspec import Struct
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BuilderError, DecodeError, DetailedPyreqwestError, PyreqwestError, ReadError
-from pyreqwest.exceptions import RequestTimeoutError as PyreqwestTimeoutError
-from pyreqwest.response import Response
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
 
 from voucherswitch import __version__
 from voucherswitch.message.trace import Direction, Leg, LegOutcome
-from voucherswitch.providers.contract.alerts import BAD_ANSWER
 from voucherswitch.providers.contract.connector import Call
-from voucherswitch.providers.contract.settings import ProviderSettings, refuse, secrets_of_settings
+from voucherswitch.providers.contract.settings import ProviderSettings, secrets_of_settings, split_url
+from voucherswitch.providers.contract.transport.dial import Dialer
+from voucherswitch.providers.contract.transport.http_connection import (
+    NO_HEADERS,
+    HttpAnswer,
+    HttpConnection,
+    HttpResult,
+    UnwritableRequest,
+    header_lines,
+    request_bytes,
+)
 from voucherswitch.providers.contract.transport.masking import (
     MASK,
     SECRET_CHARS_MIN,
@@ -37,22 +38,9 @@ from voucherswitch.providers.contract.transport.masking import (
 )
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
 
-NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+__all__ = ["NO_HEADERS", "HttpAnswer", "HttpResult", "HttpTransport"]
 
-
-class HttpAnswer(Struct, frozen=True):
-    """A complete answer, whatever its status."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = NO_HEADERS
-
-    def header(self, name: str) -> str | None:
-        """A header's value, by its name in lower case; None also for one that is not text."""
-        return _header(self.headers, name)
-
-
-HttpResult: TypeAlias = HttpAnswer | NoConnection | NoAnswer
+_UNWRITABLE: Final = NoConnection("the request cannot be written as HTTP", ours=True)
 
 
 class HttpTransport:
@@ -83,16 +71,29 @@ class HttpTransport:
         reuse: bool = True,
     ) -> None:
         self._peer = provider_id
-        self._base_url = base_url or settings.base_url
+        url = base_url or settings.base_url
+        scheme, host, port = split_url(url)
+        self._dialer = Dialer(provider_id, settings, host, port, tls=scheme == "https")
+        own = {"Host": urlsplit(url).netloc, "User-Agent": f"voucherswitch/{__version__}", "Accept": "*/*"}
+        self._lines: dict[str, str] | None = None  # None: they cannot be written
+        try:
+            self._lines = header_lines(own) | header_lines(default_headers)
+        except UnwritableRequest:
+            self._lines = None
         self._mask = mask
         # A proxy on the way may echo a request with its headers.
         self._credentials = forms_of_all((*secrets_of_settings(settings), *secret_headers(default_headers)))
+        self._read_s = settings.read_timeout_ms / 1000
         self._total_s = settings.total_timeout_ms / 1000
         self._wait_s = settings.connection_wait_ms / 1000
+        self._keep_s = settings.keep_alive_ms / 1000
         self._max_bytes = settings.max_response_bytes
         self._max_connections = settings.max_connections
         self._slots = asyncio.Semaphore(settings.max_connections)
-        self._client = _client(provider_id, settings, default_headers, settings.max_connections if reuse else 0)
+        self._reuse = reuse
+        self._open: set[HttpConnection] = set()
+        self._idle: list[HttpConnection] = []  # the last one used is the first one used again
+        self._closed = False
 
     async def send(
         self,
@@ -108,7 +109,7 @@ class HttpTransport:
     ) -> HttpResult:
         """Make one exchange and record it in `call.trace` exactly once, also when the caller is cancelled.
 
-        Cancelling takes no request back: the client finishes an abandoned exchange by itself, inside its time.
+        Cancelling takes no request back: what has left may be processed.
 
         Args:
             operation: the capability that the exchange serves, for the leg.
@@ -121,20 +122,31 @@ class HttpTransport:
         result: HttpResult = NoConnection("cancelled before it was sent", ours=True)
         try:
             _stop_if_cancelled()
-            left_s = call.deadline - time.monotonic()
-            if left_s <= 0:
+            ends_at = min(call.deadline, time.monotonic() + self._total_s)
+            request = self._request(method, path, headers, body)
+            if isinstance(request, NoConnection):
+                result = request
+            elif time.monotonic() >= ends_at:
                 result = NoConnection("the deadline is past", ours=True)
-                return result
-            if not await self._slot(left_s):
+            elif not await self._slot(ends_at):
                 result = NoConnection(f"all {self._max_connections} connections are busy", ours=True)
-                return result
-            result = NoAnswer("cancelled while waiting for the answer")
-            result = await self._exchange(call, method, path, headers, body)
+            else:
+                try:
+                    connection = await self._connection(ends_at)
+                    if isinstance(connection, NoConnection):
+                        result = connection
+                    else:
+                        _stop_if_cancelled()
+                        result = NoAnswer("cancelled while waiting for the answer")
+                        result = await connection.exchange(request, ends_at)
+                        self._keep(connection)
+                finally:
+                    self._slots.release()
             return result
         finally:
             duration_us = int((time.perf_counter() - started) * 1_000_000)
             shown = f"{method} {shown_path or self._mask.path(path)}"
-            if body is not None:
+            if body:
                 shown = f"{shown}\n\n{self._shown(body, headers.get('Content-Type'), secrets)}"
             leg = self._leg(call, operation, started_at, duration_us, shown, result, secrets)
             hidden = (*secrets, *secret_headers(headers))
@@ -145,76 +157,56 @@ class HttpTransport:
 
     async def close(self) -> None:
         """Close all connections. An exchange still in flight ends as unanswered."""
-        await self._client.close()
+        self._closed = True
+        for connection in list(self._open):
+            connection.close()
 
-    async def _slot(self, left_s: float) -> bool:
+    def _request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes | NoConnection:
+        if self._lines is None:
+            return _UNWRITABLE
+        try:
+            return request_bytes(method, path, self._lines | header_lines(headers), body)
+        except UnwritableRequest:
+            return _UNWRITABLE
+
+    async def _slot(self, ends_at: float) -> bool:
         """Take one of the bounded connections. False: none came free in time."""
         if not self._slots.locked():
             return await self._slots.acquire()
         try:
-            async with asyncio.timeout(min(self._wait_s, left_s)):
+            async with asyncio.timeout(min(self._wait_s, ends_at - time.monotonic())):
                 return await self._slots.acquire()
         except TimeoutError:
             return False
 
-    async def _exchange(
-        self, call: Call, method: str, path: str, headers: Mapping[str, str], body: bytes | None
-    ) -> HttpResult:
-        """Use the slot that was taken, and give it back when its connection is free again."""
-        left_s = min(self._total_s, call.deadline - time.monotonic())
-        free_in_s = 0.0
-        try:
-            return await self._send_and_read(left_s, method, path, headers, body)
-        except asyncio.CancelledError:
-            free_in_s = left_s  # the abandoned exchange has its connection until its time is up
-            raise
-        finally:
-            if free_in_s > 0:
-                asyncio.get_running_loop().call_later(free_in_s, self._slots.release)
-            else:
-                self._slots.release()
+    async def _connection(self, ends_at: float) -> HttpConnection | NoConnection:
+        """A connection that nobody uses: one that was kept, or a new one."""
+        while self._idle:
+            kept = self._idle.pop()
+            if kept.wake():
+                return kept
+        opened = await self._dialer.dial(lambda: HttpConnection(self._max_bytes, self._read_s, self._gone), ends_at)
+        if isinstance(opened, NoConnection):
+            return opened
+        if self._closed:
+            opened.close()
+            return NoConnection("the provider's connections are closed", ours=True)
+        self._open.add(opened)
+        return opened
 
-    async def _send_and_read(
-        self, left_s: float, method: str, path: str, headers: Mapping[str, str], body: bytes | None
-    ) -> HttpResult:
-        if left_s <= 0:
-            return NoConnection("the deadline is past", ours=True)
-        try:
-            builder = self._client.request(method, self._base_url + path)
-            builder = builder.timeout(timedelta(seconds=left_s)).streamed_read_buffer_limit(self._max_bytes + 1)
-            if headers:
-                builder = builder.headers(headers)
-            if body is not None:
-                builder = builder.body_bytes(body)
-            request = builder.build_streamed()
-        except (BuilderError, ValueError):
-            # The client's own text may quote a header, so it stays out of the leg.
-            return NoConnection("the request cannot be written as HTTP", ours=True)
-        try:
-            async with request as response:
-                return await self._read(response)
-        except PyreqwestError as error:
-            return _what_is_proved(error)
+    def _gone(self, connection: HttpConnection) -> None:
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
 
-    async def _read(self, response: Response) -> HttpAnswer | NoAnswer:
-        """Read the body up to its bound; leaving early closes the connection, so the rest is never read."""
-        status, headers = response.status, response.headers
-        pieces: list[bytes] = []
-        size = 0
-        declared = _header(headers, "content-length") or ""
-        if not (declared.isdecimal() and len(declared) < 19 and int(declared) > self._max_bytes):
-            reader = response.body_reader
-            try:
-                while size <= self._max_bytes and (piece := await reader.read(self._max_bytes + 1 - size)) is not None:
-                    size += len(piece)
-                    pieces.append(bytes(piece))
-            except PyreqwestError as error:
-                failure = _what_is_proved(error)
-                alert = None if isinstance(error, PyreqwestTimeoutError) else BAD_ANSWER
-                return NoAnswer(failure.cause, alert, status)
-            if size <= self._max_bytes:
-                return HttpAnswer(status, b"".join(pieces), headers)
-        return NoAnswer(f"the answer is larger than {self._max_bytes} bytes", BAD_ANSWER, status)
+    def _keep(self, connection: HttpConnection) -> None:
+        if not connection.usable:
+            return
+        if not self._reuse or self._closed:
+            connection.close()
+            return
+        connection.stay(self._keep_s)
+        self._idle.append(connection)
 
     def _shown(self, body: bytes, content_type: str | None, secrets: Sequence[str]) -> str:
         # Before anything else changes the text: half of a secret would no longer be found in it.
@@ -257,84 +249,11 @@ class HttpTransport:
         return leg
 
 
-# How the client says that a failure came before the request: while resolving, connecting or greeting (TLS). Nothing
-# else proves it. Its exception classes do not: a connection lost after the request raises ConnectError too, and a
-# silent server ConnectTimeoutError. Tests hold this text against the pinned version.
-_BEFORE_THE_REQUEST: Final = "client error (Connect)"
-
-
 def _stop_if_cancelled() -> None:
     """Keep a connector that was cancelled from going on to its next exchange: a poll, a commit, a repeat.
 
-    The client loses a cancellation that meets the end of an exchange, and gives its answer instead.
+    A cancellation that meets the end of an exchange, or of opening a connection, can be lost on the way here.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-def _header(headers: Mapping[str, str], name: str) -> str | None:
-    try:
-        return headers.get(name)
-    except ValueError:  # the client gives bytes that are not text no other way
-        return None
-
-
-def _what_is_proved(error: PyreqwestError) -> NoConnection | NoAnswer:
-    """Read a failed exchange: unsent only where that is certain."""
-    causes = (error.details["causes"] or []) if isinstance(error, DetailedPyreqwestError) else []
-    # The last cause is the most exact and, unlike the first, does not repeat the URL.
-    cause = causes[-1]["message"][:200] if len(causes) > 1 else error.message[:200]
-    if len(causes) > 1 and causes[1]["message"] == _BEFORE_THE_REQUEST:
-        return NoConnection(cause)
-    if isinstance(error, PyreqwestTimeoutError):
-        return NoAnswer("no complete answer in time")
-    return NoAnswer(cause, BAD_ANSWER if isinstance(error, DecodeError | ReadError) else None)
-
-
-def _client(
-    provider_id: str, settings: ProviderSettings, default_headers: Mapping[str, str], idle_connections: int
-) -> Client:
-    builder = (
-        ClientBuilder()
-        .http1_only()
-        .no_proxy()
-        .follow_redirects(False)
-        .default_cookie_store(False)
-        .referer(False)
-        # An answer is bounded and checked as it comes off the wire, so it must not grow after that.
-        .gzip(False)
-        .brotli(False)
-        .zstd(False)
-        .deflate(False)
-        .user_agent(f"voucherswitch/{__version__}")
-        .default_headers(default_headers)
-        .connect_timeout(timedelta(milliseconds=settings.connect_timeout_ms))
-        .read_timeout(timedelta(milliseconds=settings.read_timeout_ms))
-        .pool_idle_timeout(timedelta(milliseconds=settings.keep_alive_ms))
-        .pool_max_idle_per_host(idle_connections)
-        .min_tls_version("TLSv1.2")
-    )
-    tls = settings.tls
-    if not tls.verify:
-        builder = builder.danger_accept_invalid_certs(True)
-    if tls.ca_file is not None:
-        certificates = _read_file(provider_id, "tls.ca_file", tls.ca_file)
-        try:  # the client takes a file without certificates, and would then trust nobody new
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=tls.ca_file)
-            builder = builder.add_root_certificate_pem(certificates)
-        except (PyreqwestError, ssl.SSLError, ValueError):
-            refuse(provider_id, "tls.ca_file", "holds no certificate", "a PEM file of the provider's authority")
-    if tls.client_cert is not None:
-        try:
-            builder = builder.identity_pem(_read_file(provider_id, "tls.client_cert", tls.client_cert))
-        except (PyreqwestError, ValueError):
-            refuse(provider_id, "tls.client_cert", "is not a certificate with its key", "a PEM file with both")
-    return builder.build()
-
-
-def _read_file(provider_id: str, key: str, path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        refuse(provider_id, key, f"cannot be read ({error.strerror})", "a PEM file that this process may read")

@@ -5,10 +5,7 @@ does not come. It opens nothing, records nothing and never sends twice.
 """
 
 import asyncio
-import os
 import re
-import socket
-import ssl
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +13,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
+from voucherswitch.providers.contract.transport.causes import cause_of
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
 
 LINE_BYTES_MAX: Final = 65_536  # of one request, its line feed included
@@ -235,12 +233,3 @@ class LineConnection(asyncio.Protocol):
     def _tell(self) -> None:
         if self._changed is not None:
             self._changed(self)
-
-
-def cause_of(error: Exception) -> str:
-    """What the system says of a failure, without addresses."""
-    if isinstance(error, ssl.SSLError):
-        return str(getattr(error, "verify_message", None) or error.reason or "TLS failed")[:200]
-    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, socket.gaierror):
-        return os.strerror(error.errno)
-    return str(getattr(error, "strerror", None) or type(error).__name__)[:200]

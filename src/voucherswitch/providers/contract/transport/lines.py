@@ -9,7 +9,6 @@ needs, one after the other; `LinePool` (line_pool.py) keeps connections and send
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -21,14 +20,14 @@ from msgspec.structs import replace
 
 from voucherswitch.message.trace import Direction, Leg, LegOutcome
 from voucherswitch.providers.contract.connector import Call
-from voucherswitch.providers.contract.settings import CommonSettings, TlsSettings, refuse, secrets_of_settings
+from voucherswitch.providers.contract.settings import CommonSettings, secrets_of_settings
+from voucherswitch.providers.contract.transport.dial import Dialer
 from voucherswitch.providers.contract.transport.line_connection import (
     LINE_BYTES_MAX,
     AnswerReader,
     Belongs,
     LineConnection,
     LineResult,
-    cause_of,
 )
 from voucherswitch.providers.contract.transport.masking import (
     Mask,
@@ -40,8 +39,6 @@ from voucherswitch.providers.contract.transport.masking import (
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
 
 CONTENT_TYPE: Final = "text/xml"
-
-_TLS_GOODBYE_S: Final = 1.0  # how long closing a TLS connection waits for the other side
 
 Acquire = Callable[[float], Awaitable[LineConnection | NoConnection]]
 
@@ -72,18 +69,16 @@ class LineTransport:
         self, provider_id: str, settings: CommonSettings, address: LineAddress, closing_tag: str, mask: Mask
     ) -> None:
         self._peer = provider_id
-        self._address = address
         self._closing_tag = closing_tag
         self._mask = mask
         self._credentials = forms_of_all(secrets_of_settings(settings))
-        self._connect_s = settings.connect_timeout_ms / 1000
+        self._dialer = Dialer(provider_id, settings, address.host, address.port, tls=address.tls)
         self._read_s = settings.read_timeout_ms / 1000
         self._total_s = settings.total_timeout_ms / 1000
         self._wait_s = settings.connection_wait_ms / 1000
         self._max_bytes = settings.max_response_bytes
         self._max_connections = settings.max_connections
         self._slots = asyncio.Semaphore(settings.max_connections)
-        self._tls = _tls_context(provider_id, settings.tls) if address.tls else None
         self._sessions: set[LineSession] = set()
         self._closed = False
 
@@ -164,19 +159,9 @@ class LineTransport:
     ) -> LineConnection | NoConnection:
         """Open a connection, greeting included."""
         reader = AnswerReader(self._closing_tag, self._max_bytes)
-        try:
-            async with asyncio.timeout(min(self._connect_s, ends_at - time.monotonic())):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: LineConnection(reader, self._read_s, changed),
-                    self._address.host,
-                    self._address.port,
-                    ssl=self._tls,
-                    ssl_shutdown_timeout=None if self._tls is None else _TLS_GOODBYE_S,
-                )
-        except TimeoutError:
-            return NoConnection("no connection in time")
-        except (OSError, UnicodeError) as error:
-            return NoConnection(cause_of(error))
+        connection = await self._dialer.dial(lambda: LineConnection(reader, self._read_s, changed), ends_at)
+        if isinstance(connection, NoConnection):
+            return connection
         if self._closed:
             connection.close()
         return connection
@@ -292,29 +277,3 @@ def _refusal(body: bytes, ends_at: float) -> NoConnection | None:
     if b"\n" in body or b"\r" in body or len(body) >= LINE_BYTES_MAX:
         return NoConnection("the request cannot be written as one line", ours=True)
     return None
-
-
-def _tls_context(provider_id: str, tls: TlsSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls.ca_file is not None:
-        problem, hint = "holds no certificate", "a PEM file of the provider's authority"
-        try:
-            context.load_verify_locations(cafile=tls.ca_file)
-        except OSError as error:
-            refuse(provider_id, "tls.ca_file", _file_problem(error, problem), hint)
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if tls.client_cert is not None:
-        problem, hint = "is not a certificate with its key", "a PEM file with both, the key not encrypted"
-        try:
-            # Without a password of its own an encrypted key would be asked for on the terminal.
-            context.load_cert_chain(tls.client_cert, password="")
-        except OSError as error:
-            refuse(provider_id, "tls.client_cert", _file_problem(error, problem), hint)
-    return context
-
-
-def _file_problem(error: OSError, unusable: str) -> str:
-    return unusable if isinstance(error, ssl.SSLError) else f"cannot be read ({error.strerror})"
