@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from journal.conftest import database_url, template
-from people.people_support import emptied, named
+from people.people_support import PRODUCTION, SANDBOX, Office, emptied, named
 
 __all__ = ("database_url", "template")
 
@@ -36,3 +36,15 @@ async def connection(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
     """A connection to it."""
     async with pool.acquire() as acquired:
         yield acquired  # type: ignore[misc]  # a proxy of one
+
+
+@pytest.fixture
+def office(pool: asyncpg.Pool) -> Office:
+    """An installation whose users need no second factor."""
+    return Office(pool, SANDBOX)
+
+
+@pytest.fixture
+def strict(pool: asyncpg.Pool) -> Office:
+    """One whose users need it, and that keeps two admins."""
+    return Office(pool, PRODUCTION)

@@ -19,6 +19,8 @@ _EXPECTED: Final = frozenset(
         "voucherswitch.journal.database.DatabaseError",
         "voucherswitch.journal.embedded.EmbeddedPostgresError",
         "voucherswitch.journal.grants.RoleError",
+        "voucherswitch.people.people.PeopleError",
+        "voucherswitch.people.roles.RoleError",
         "voucherswitch.providers.contract.connector.ProviderSettingsError",
         "voucherswitch.security.dev_certificates.DevCertificateError",
         "voucherswitch.security.passwords.PasswordError",

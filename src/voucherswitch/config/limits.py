@@ -286,3 +286,29 @@ AUDIT_FINDINGS_MAX: Final = 100
 AUDIT_WALK_S: Final = 3_600.0
 AUDIT_CHECK_S: Final = 300.0
 AUDIT_WALK_ALL_MAX: Final = 200_000
+
+# People: how long a half-finished sign-in and a step-up are good for, and how many sessions a person has.
+SIGN_IN_STAGE_S: Final = 600
+STEP_UP_S: Final = 300
+# Attempts at one name go one after the other: how long one waits for its turn.
+SIGN_IN_WAIT_S: Final = 5
+SESSIONS_PER_USER_MAX: Final = 3
+# A session's last use is noted at most this often: a page with many parts is one use.
+SESSION_NOTED_S: Final = 10
+# Links to set a password, and single sign-ons under way at the identity provider, expire after this.
+INVITATION_S: Final = 72 * 3_600
+OIDC_FLOW_S: Final = 600
+# Flows that are under way at once: each is a row that anybody can make who reaches the page.
+OIDC_FLOWS_MAX: Final = 10_000
+# What a browser says of itself is kept up to this length.
+AGENT_CHARS_MAX: Final = 200
+# Users who have not signed in for so long are disabled; ended sessions and old guards are forgotten after so long.
+DORMANT_DAYS: Final = 90
+PEOPLE_FORGOTTEN_DAYS: Final = 30
+PEOPLE_CHORE_S: Final = 600.0
+# Requests for approval that wait at once, and those that one listing shows.
+APPROVALS_PENDING_MAX: Final = 1_000
+APPROVAL_COMMENT_CHARS_MIN: Final = 10
+APPROVAL_COMMENT_CHARS_MAX: Final = 1_000
+# A grant to reveal PINs lasts at most so long.
+PIN_GRANT_DAYS_MAX: Final = 30

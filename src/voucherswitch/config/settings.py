@@ -149,6 +149,20 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address on which the console is served. Other than loopback only with TLS."
     )
     console_port: Whole = port(8081, "Port on which the console is served.")
+    console_session_idle_s: Whole = whole(900, 60, 86_400, "An operator's session ends after so long without use.")
+    console_session_max_s: Whole = whole(36_000, 300, 86_400, "An operator's session ends after so long anyway.")
+    console_single_admin: bool = Field(
+        False,
+        description="Let production do with one active admin instead of two, so that nobody can approve what that one "
+        "asks for.",
+        json_schema_extra={"accepts": "`true` or `false`"},
+    )
+    console_oidc_only: bool = Field(
+        False,
+        description="Close password sign-in for operators, but for the break-glass admin; needs `console_oidc_issuer`.",
+        json_schema_extra={"accepts": "`true` or `false`"},
+    )
+    approval_expiry_h: Whole = whole(72, 1, 720, "A request that nobody has decided expires after so many hours.")
     simulator_host: Host = Field("127.0.0.1", description="Address on which the provider simulators are served.")
     simulator_port_base: Whole = port(
         9100, "Port of the first provider simulator; each further one takes the next port."

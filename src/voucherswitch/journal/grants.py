@@ -11,7 +11,10 @@ import asyncpg
 # Tables that the console only appends to.
 APPENDS: Final = ("audit_event",)
 # Tables that operators change through the console, sign-ins and approvals among them.
-CHANGES: Final[tuple[str, ...]] = ()
+CHANGES: Final = (
+    "operator_user", "operator_role", "custom_role", "operator_session", "recovery_code", "invitation",
+    "sign_in_guard", "pin_grant", "approval", "oidc_flow", "originator",
+)  # fmt: skip
 
 
 class RoleError(Exception):

@@ -42,7 +42,9 @@ class SealedTable(Struct, frozen=True):
 
 TRANSACTION: Final = SealedTable("transaction", {"request_id": "uuid", "generation": "smallint"}, ("request", "answer"))
 PROVIDER: Final = SealedTable("provider", {"provider_id": "text"}, ("secrets",))
-SEALED: Final = (TRANSACTION, PROVIDER)
+OPERATOR: Final = SealedTable("operator_user", {"user_id": "text"}, ("factor", "factor_pending"))
+APPROVAL: Final = SealedTable("approval", {"approval_id": "text"}, ("secrets",))
+SEALED: Final = (TRANSACTION, PROVIDER, OPERATOR, APPROVAL)
 
 
 def transaction_context(request_id: UUID, generation: int, column: bytes) -> bytes:

@@ -54,6 +54,7 @@ class Change(Struct):
     object_id: str | None = None
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+    approval_id: str | None = None
     nothing: bool = False  # it turned out that nothing changes: no event
 
 
@@ -79,6 +80,7 @@ async def audited(
             object_kind=object_kind,
             object_id=change.object_id,
             reason=reason,
+            approval_id=change.approval_id,
             before=change.before,
             after=change.after,
         )

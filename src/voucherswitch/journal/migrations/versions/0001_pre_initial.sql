@@ -489,3 +489,147 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit_event FOR EACH ROW E
 CREATE TRIGGER not_emptied BEFORE TRUNCATE ON audit_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit_anchor FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER not_emptied BEFORE TRUNCATE ON audit_anchor FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE SEQUENCE operator_user_number;
+CREATE TABLE operator_user (
+    user_id               text PRIMARY KEY DEFAULT 'u-' || nextval('operator_user_number'),
+    name                  text NOT NULL UNIQUE,        -- signs in with it; lower case
+    full_name             text NOT NULL,
+    email                 text,
+    enabled               boolean NOT NULL DEFAULT true,
+    password_hash         text,                        -- NULL: invited, or single sign-on only
+    must_change           boolean NOT NULL DEFAULT false, -- a new password at the next sign-in
+    factor                bytea,                       -- sealed: the secret of the second factor
+    factor_pending        bytea,                       -- sealed: the next one, until a first code of it was right
+    factor_step           bigint NOT NULL DEFAULT 0,   -- the newest time step that was used; none serves twice
+    issuer                text,                        -- single sign-on: who vouches, and for whom
+    subject               text,
+    break_glass           boolean NOT NULL DEFAULT false, -- may use a password where only single sign-on may
+    version               bigint NOT NULL DEFAULT 1,   -- grows with every change that others must agree to
+    created_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    signed_in_at          timestamptz,
+    CHECK (name = lower(name)),
+    CHECK ((issuer IS NULL) = (subject IS NULL))
+);
+ALTER SEQUENCE operator_user_number OWNED BY operator_user.user_id;
+CREATE UNIQUE INDEX operator_user_subject ON operator_user (issuer, subject) WHERE issuer IS NOT NULL;
+
+CREATE TABLE operator_role (                           -- who holds which role: built in (people/roles.py) or custom
+    user_id               text NOT NULL REFERENCES operator_user,
+    role                  text NOT NULL,
+    given_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (user_id, role)
+);
+
+CREATE TABLE custom_role (
+    role                  text PRIMARY KEY,
+    description           text NOT NULL,
+    permissions           text[] NOT NULL,
+    version               bigint NOT NULL DEFAULT 1,
+    changed_at            timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE SEQUENCE operator_session_number;
+CREATE TABLE operator_session (
+    session_id            text PRIMARY KEY DEFAULT 's-' || nextval('operator_session_number'),
+    token_hash            bytea NOT NULL UNIQUE,       -- SHA-256 of what the browser holds
+    user_id               text NOT NULL REFERENCES operator_user,
+    stage                 text NOT NULL CHECK (stage IN ('factor', 'password', 'enrol', 'open')), -- what is still to prove
+    factor_proved         boolean NOT NULL,
+    begun_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at               timestamptz NOT NULL DEFAULT clock_timestamp(),
+    stepped_up_at         timestamptz,                 -- the second factor was entered again
+    ip                    text,
+    agent                 text,
+    ended_at              timestamptz,
+    ended                 text                         -- why
+);
+ALTER SEQUENCE operator_session_number OWNED BY operator_session.session_id;
+CREATE INDEX operator_session_live ON operator_session (user_id, begun_at) WHERE ended_at IS NULL;
+
+CREATE TABLE recovery_code (                           -- each takes the place of the second factor once
+    user_id               text NOT NULL REFERENCES operator_user,
+    code_hash             bytea NOT NULL,
+    used_at               timestamptz,
+    PRIMARY KEY (user_id, code_hash)
+);
+
+CREATE TABLE invitation (                              -- one-time links to set a password
+    token_hash            bytea PRIMARY KEY,
+    user_id               text NOT NULL REFERENCES operator_user,
+    made_by               text NOT NULL,
+    made_at               timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at            timestamptz NOT NULL,
+    used_at               timestamptz                  -- used, or replaced by a newer one
+);
+
+CREATE TABLE sign_in_guard (                           -- failed sign-ins of a name or an address, and until when it is shut
+    guard_key             bytea PRIMARY KEY,           -- keyed hash: a password typed for a name is not kept
+    failed_at             timestamptz[] NOT NULL DEFAULT '{}',
+    run                   smallint NOT NULL DEFAULT 0, -- failures since the last success or lock
+    shut_until            timestamptz,
+    changed_at            timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE pin_grant (                               -- who may reveal PINs until when, on top of a role
+    grant_id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    user_id               text NOT NULL REFERENCES operator_user,
+    reason                text NOT NULL,
+    granted_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at            timestamptz NOT NULL,
+    revoked_at            timestamptz,
+    CHECK (expires_at > granted_at)
+);
+
+CREATE SEQUENCE approval_number;
+CREATE TABLE approval (                                -- changes that two people must agree on; no row is ever deleted
+    approval_id           text PRIMARY KEY DEFAULT 'a-' || nextval('approval_number'),
+    action                text NOT NULL,
+    object_kind           text NOT NULL,
+    object_id             text NOT NULL,
+    requested_by          text NOT NULL,
+    requester             text[] NOT NULL,             -- everything that the requester signs in with
+    requested_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    comment               text NOT NULL,
+    payload               jsonb NOT NULL,              -- the change, as its action reads it
+    secrets               bytea,                       -- sealed: the part of it that nobody may read; until it is decided
+    before                jsonb,
+    after                 jsonb,
+    impact                text NOT NULL,               -- what it will do, in a sentence
+    object_version        text,                        -- of the object when asked; moved since: STALE
+    state                 text NOT NULL DEFAULT 'REQUESTED' CHECK (state IN
+                              ('REQUESTED', 'APPROVED', 'EXECUTED', 'FAILED', 'REJECTED', 'WITHDRAWN', 'EXPIRED', 'STALE')),
+    decided_by            text,
+    decided_at            timestamptz,
+    decision_comment      text,
+    expires_at            timestamptz NOT NULL,
+    result                text
+);
+ALTER SEQUENCE approval_number OWNED BY approval.approval_id;
+CREATE UNIQUE INDEX approval_pending ON approval (action, object_kind, object_id) WHERE state = 'REQUESTED';
+
+-- A decision is made once, and what was asked for does not change under whoever decides.
+CREATE FUNCTION approval_decided_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state NOT IN ('REQUESTED', 'APPROVED')
+       OR (OLD.state = 'APPROVED' AND NEW.state NOT IN ('APPROVED', 'EXECUTED', 'FAILED'))
+       OR (NEW.action, NEW.object_kind, NEW.object_id, NEW.requested_by, NEW.requester, NEW.requested_at, NEW.comment,
+           NEW.payload, NEW.before, NEW.after, NEW.impact, NEW.object_version, NEW.expires_at)
+          IS DISTINCT FROM
+          (OLD.action, OLD.object_kind, OLD.object_id, OLD.requested_by, OLD.requester, OLD.requested_at, OLD.comment,
+           OLD.payload, OLD.before, OLD.after, OLD.impact, OLD.object_version, OLD.expires_at) THEN
+        RAISE EXCEPTION 'approval % is decided, or its request would change', OLD.approval_id;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER decided_once BEFORE UPDATE ON approval FOR EACH ROW EXECUTE FUNCTION approval_decided_once();
+CREATE TRIGGER never_deleted BEFORE DELETE ON approval FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER not_emptied BEFORE TRUNCATE ON approval FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TABLE oidc_flow (                               -- single sign-ons that are under way at the identity provider
+    state_hash            bytea PRIMARY KEY,
+    browser_hash          bytea NOT NULL,              -- of what the browser that began it holds
+    nonce                 text NOT NULL,
+    verifier              text NOT NULL,               -- proves that who redeems the code is who began (PKCE)
+    expires_at            timestamptz NOT NULL
+);
