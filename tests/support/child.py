@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from voucherswitch.config.settings import Settings
+from voucherswitch.monitoring.logs import configure
 from voucherswitch.providers.contract.simulator.running import RunningSimulator
 
 PARENT_PIPE = "TEST_PARENT_PIPE"
@@ -37,6 +38,7 @@ def main(program: str) -> None:
         run()
     settings = Settings()
     assert settings.database_url is not None
+    configure(settings.log_level, settings.log_format)
     if program == "switch":
         from voucherswitch.interface.server import serve
 

@@ -20,6 +20,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from voucherswitch.config import limits
+from voucherswitch.monitoring.log_lines import harmless
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["console", "json"]
@@ -77,6 +78,7 @@ def configure(level: Level, format: Format) -> None:
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,  # to a text, so that it is masked too
         mask_secrets,
+        *([] if format == "json" else [harmless]),
         renderer,
     ]
 
