@@ -12,12 +12,14 @@ from typing import Any, TypeAlias
 import msgspec
 import structlog
 
+from voucherswitch.catalogue.token_keys import keep_token_keys
 from voucherswitch.config.limits import (
     ARCHIVE_CHECK_S,
     ARCHIVE_LOOK_AT_MAX,
     AUDIT_CHECK_S,
     LATE_ANSWERS_S,
     PARTITION_CHECK_S,
+    TOKEN_CHECK_S,
 )
 from voucherswitch.config.settings import Settings
 from voucherswitch.journal import partitions
@@ -222,8 +224,27 @@ async def _note_faults(parts: Parts) -> None:
         log.warning("provider faults not noted", reason=_reason(error))
 
 
+async def keep_tokens(parts: Parts, stopping: asyncio.Event) -> None:
+    """Replace the keys that sign tokens in their time, and forget tokens that are over."""
+
+    async def keep() -> None:
+        async with parts.pool.acquire() as connection:
+            await keep_token_keys(connection, parts.vault, parts.settings.token_key_days)
+            await connection.execute(SQL["forget_tokens"])
+
+    await every(TOKEN_CHECK_S, keep, stopping)
+
+
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-DUTIES: tuple[Duty, ...] = (deliver_advices, resolve_unknown, keep_partitions, watch_journal, watch_audit, keep_archive)
+DUTIES: tuple[Duty, ...] = (
+    deliver_advices,
+    resolve_unknown,
+    keep_partitions,
+    watch_journal,
+    watch_audit,
+    keep_archive,
+    keep_tokens,
+)

@@ -1,7 +1,7 @@
 """An originator's HTTP client. What the interface promises of every answer, it checks of every answer."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -134,11 +134,29 @@ class Client:
             builder = builder.body_stream(stream)
         response = await builder.headers({name: value for name, value in given.items() if value}).build().send()
         raw = bytes(await response.bytes())
-        found = {name.lower(): value for name, value in response.headers.items()}
+        found = _joined(response.headers.items())
         answer = read(method, path, response.status, found, raw)
         if self.document is not None:
             self.document.judge(method, path, answer.status, answer.body)
         return answer
+
+    async def bare(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], basic: tuple[str, str] | None = None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send what is not of the interface, such as a form to the token endpoint."""
+        builder = self._client.request(method, self.root + path).headers(headers)
+        if basic is not None:
+            builder = builder.basic_auth(*basic)
+        response = await (builder.body_bytes(body) if body else builder).build().send()
+        return response.status, _joined(response.headers.items()), bytes(await response.bytes())
+
+
+def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers by their lower-case name; one that is there twice is a list (RFC 9110 §5.3)."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found[name.lower()] = f"{found[name.lower()]}, {value}" if name.lower() in found else value
+    return found
 
 
 def read(method: str, path: str, status: int, headers: Mapping[str, str], raw: bytes) -> Answer:

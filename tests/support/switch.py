@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import asyncpg
 from pyreqwest.exceptions import ConnectError
@@ -375,6 +376,11 @@ class Switch:
             return (await self.client.get("/products", by=originator)).status != 401
 
         await eventually(known, f"originator {originator.id} in the catalogue of the worker")
+
+    async def caught_up(self) -> None:
+        """Wait until the worker knows every change of the catalogue that was made before this."""
+        probe = Originator(f"probe-{uuid4()}", {"product_lookup": True})
+        await self.add_originator(probe)
 
     @staticmethod
     async def _add(connection: store.Connection, originator: Originator, password_hash: str) -> None:

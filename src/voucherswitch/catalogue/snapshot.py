@@ -8,6 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from voucherswitch.message.parties import Institution
+from voucherswitch.security.oauth.keys import TokenKey
+from voucherswitch.security.oauth.scopes import Scope
 from voucherswitch.security.peer import Address, ClientCertificate, Network
 
 
@@ -33,6 +35,8 @@ class Originator(Struct, frozen=True, kw_only=True):
     receivers: frozenset[str] | None = None
     sources: tuple[Network, ...] | None = None  # None: wherever the listener admits
     certificates: frozenset[str] = frozenset()  # fingerprints and subjects; empty: none is needed
+    token_generation: int = 0  # that of our tokens which count
+    tokens_revoked_at: datetime | None = None  # an outside issuer's tokens count if they were issued later
 
     @property
     def confirm_delay_s(self) -> int:
@@ -43,6 +47,17 @@ class Originator(Struct, frozen=True, kw_only=True):
         """Whether it may use vouchers of this voucher provider."""
         return self.receivers is None or receiver_id in self.receivers
 
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """What it may do with a token: what it may do at all."""
+        optional = {
+            Scope.REDEEM: self.redemption,
+            Scope.REFUND: self.redemption,
+            Scope.LOOKUP: self.redemption,
+            Scope.PRODUCTS: self.product_lookup,
+        }
+        return frozenset(scope for scope in Scope if optional.get(scope, True))
+
     def may_come_from(self, source: Address) -> bool:
         """Whether its requests may come from this address."""
         return self.sources is None or any(source in network for network in self.sources)
@@ -52,6 +67,17 @@ class Originator(Struct, frozen=True, kw_only=True):
         if certificate is None:
             return not self.certificates
         return certificate.fingerprint in self.certificates or certificate.subject in self.certificates
+
+
+class OAuthClient(Struct, frozen=True, kw_only=True):
+    """A program that fetches tokens in an originator's name."""
+
+    id: str
+    originator_id: str
+    secret_hash: str
+    grants: frozenset[str]
+    scopes: frozenset[Scope]
+    enabled: bool = True
 
 
 class VoucherProvider(Struct, frozen=True, kw_only=True):
@@ -147,6 +173,8 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     products: Mapping[str, Product] = MappingProxyType({})
     routes: Mapping[tuple[str, str | None], tuple[Route, ...]] = MappingProxyType({})  # by receiver and product
     providers: Mapping[str, Provider] = MappingProxyType({})
+    oauth_clients: Mapping[str, OAuthClient] = MappingProxyType({})
+    token_keys: tuple[TokenKey, ...] = ()
     restoration: Restoration | None = None  # while it is set, an unknown id may be a forgotten one
 
 

@@ -14,6 +14,7 @@ from voucherswitch.catalogue.snapshot import (
     Catalogue,
     ChannelListing,
     Maintenance,
+    OAuthClient,
     Originator,
     Product,
     Provider,
@@ -32,6 +33,8 @@ from voucherswitch.config.limits import (
 )
 from voucherswitch.journal.statements import SQL
 from voucherswitch.message.parties import Institution
+from voucherswitch.security.oauth.keys import KeyState, TokenKey
+from voucherswitch.security.oauth.scopes import Scope
 from voucherswitch.security.sealed import PROVIDER
 from voucherswitch.security.vault import Vault
 
@@ -52,6 +55,8 @@ async def load(connection: Connection) -> Catalogue:
         routes = [Route(**row) for row in await connection.fetch(SQL["load_routes"])]
         windows = [Maintenance(**row) for row in await connection.fetch(SQL["load_maintenance"])]
         providers = [_provider(row, windows) for row in await connection.fetch(SQL["load_providers"])]
+        clients = [_oauth_client(row) for row in await connection.fetch(SQL["load_oauth_clients"])]
+        keys = [_token_key(row) for row in await connection.fetch(SQL["load_token_keys"])]
         restored = await connection.fetchrow(SQL["open_restoration"])
     by_target: dict[tuple[str, str | None], tuple[Route, ...]] = {}
     for route in routes:
@@ -64,6 +69,8 @@ async def load(connection: Connection) -> Catalogue:
         products=MappingProxyType({item.id: item for item in products}),
         routes=MappingProxyType(by_target),
         providers=MappingProxyType({item.id: item for item in providers}),
+        oauth_clients=MappingProxyType({item.id: item for item in clients}),
+        token_keys=tuple(keys),
         restoration=None if restored is None else Restoration(**restored),
     )
 
@@ -75,6 +82,17 @@ def _originator(row: asyncpg.Record) -> Originator:
     values["sources"] = None if values["sources"] is None else tuple(values["sources"])
     values["certificates"] = frozenset(values["certificates"])
     return Originator(**values)
+
+
+def _oauth_client(row: asyncpg.Record) -> OAuthClient:
+    values = dict(row)
+    values["grants"] = frozenset(values["grants"])
+    values["scopes"] = frozenset(map(Scope, values["scopes"]))
+    return OAuthClient(**values)
+
+
+def _token_key(row: asyncpg.Record) -> TokenKey:
+    return TokenKey(**(dict(row) | {"state": KeyState(row["state"])}))
 
 
 def _voucher_provider(row: asyncpg.Record) -> VoucherProvider:
@@ -134,6 +152,8 @@ async def set_originator(connection: Connection, originator_id: str, values: dic
     """
     names = _known(values)
     changes = ", ".join(f"{name} = ${number}" for number, name in enumerate(names, 2))
+    if "password_hash" in values:  # whoever had the old password has none of the tokens that it fetched, either
+        changes += ", token_generation = token_generation + 1"
     text = f"UPDATE originator SET {changes}, changed_at = clock_timestamp() WHERE originator_id = $1 RETURNING 1"  # noqa: S608 (names are checked)
     try:
         found = await connection.fetchval(text, originator_id, *(values[name] for name in names))

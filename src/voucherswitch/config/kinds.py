@@ -4,7 +4,8 @@ import os
 import shlex
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
@@ -60,6 +61,27 @@ def _network(word: object) -> IPv4Network | IPv6Network:
         return ip_network(str(word))
     except ValueError as error:
         raise ValueError(f"holds no network: {error}") from None
+
+
+def issuer_url(url: str) -> str:
+    """Refuse what cannot name an issuer of tokens (RFC 8414 §2)."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("is not a web address without query")
+    return url
+
+
+# What a token may be signed with: nothing with a shared secret, and never nothing.
+SIGNATURES: Final = (
+    "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512", "EdDSA", "Ed25519",
+)  # fmt: skip
+
+
+def signature(name: str) -> str:
+    """Refuse what is not the name of an asymmetric signature."""
+    if name not in SIGNATURES:
+        raise ValueError("names a signature that is not " + ", ".join(SIGNATURES))
+    return name
 
 
 Whole = Annotated[int, BeforeValidator(_refuse_bool)]

@@ -181,6 +181,28 @@ LOGGED_NAME_CHARS_MAX: Final = 64
 # Verified credentials that a process remembers; more originators than this only cost a check now and then.
 CREDENTIAL_CACHE_MAX: Final = 4096
 
+# An access token: one of an outside issuer, with a signature of RSA and many claims, has 2,000 characters.
+TOKEN_CHARS_MAX: Final = 8_192
+TOKEN_HEADER_CHARS_MAX: Final = 1_024
+# Verified tokens that a process remembers; one more only costs its verification again.
+TOKEN_CACHE_MAX: Final = 16_384
+# How far the clock of a token's issuer may be ahead of ours.
+TOKEN_CLOCK_SKEW_S: Final = 30
+# A token lives no longer than this, whatever is set; so long the key that signed it is kept, and a moment more.
+TOKEN_LIFETIME_S_MAX: Final = 3_600
+TOKEN_KEY_SPARE_S: Final = 60
+# Our keys may be kept by whoever reads them for so long, and so long before it signs a key is published.
+TOKEN_KEYS_MAX_AGE_S: Final = 300
+# How often the worker looks whether the keys are due, and forgets tokens that are over.
+TOKEN_CHECK_S: Final = 60.0
+# A request to the token endpoint is under 2 KiB, the longest token included under 10.
+TOKEN_REQUEST_BYTES_MAX: Final = 16_384
+TOKEN_REQUEST_FIELDS_MAX: Final = 16
+# Clients of one originator: one for each program that speaks for it, and their successors.
+OAUTH_CLIENTS_MAX: Final = 100
+# Revocations of one originator that are kept. Whoever revokes more has all of its tokens revoked: that is one number.
+TOKEN_REVOCATIONS_MAX: Final = 10_000
+
 # How often the worker looks whether the trace's partitions reach far enough ahead.
 PARTITION_CHECK_S: Final = 3600.0
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from voucherswitch.config import limits
 from voucherswitch.config.reading import SettingsError
@@ -37,6 +38,8 @@ def refuse_contradictions(settings: "Settings", refuse: Refusal) -> None:
             f"set 0 to archive nothing, or at least {CLOSED_DAYS_MIN}",
         )
     _refuse_key_sources(settings, refuse)
+
+    _refuse_issuers(settings, refuse)
 
     taken: dict[int, str] = {}
     for name in ("interface_port", "tls_port", "console_port", "simulator_port_base", "worker_metrics_port"):
@@ -134,3 +137,21 @@ def _refuse_open_doors(settings: "Settings", refuse: Refusal) -> None:
             f"is not set, and tls_client_certificates is {settings.tls_client_certificates!r}",
             "set the file of the authorities that client certificates must come from, PEM",
         )
+
+
+def _refuse_issuers(settings: "Settings", refuse: Refusal) -> None:
+    """The issuers of tokens: ours, and one outside."""
+    for name in ("token_issuer", "oauth_issuer", "oauth_jwks_url"):
+        url: str | None = getattr(settings, name)
+        if url is not None and url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
+            raise refuse(name, f"{url!r} would carry keys or passwords in clear", "set an https address")
+    if settings.oauth_issuer is None:
+        if settings.oauth_jwks_url is not None:
+            raise refuse("oauth_issuer", "unset, although oauth_jwks_url is set", "set the issuer that its keys are of")
+        return
+    if "oauth2" not in settings.authentication:
+        raise refuse("authentication", "oauth2 is off, although oauth_issuer is set", "set basic,oauth2 or oauth2")
+    if settings.oauth_jwks_url is None:
+        raise refuse("oauth_jwks_url", "unset, although oauth_issuer is set", "set where it publishes its keys")
+    if settings.oauth_issuer.rstrip("/") == settings.issuer:
+        raise refuse("oauth_issuer", "it is the issuer of our own tokens", "set another, or leave it out")

@@ -20,17 +20,21 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from voucherswitch.config import limits
 from voucherswitch.config.kinds import (
+    SIGNATURES,
     AbsolutePath,
     Host,
     Networks,
     PathWord,
     Whole,
     cores,
+    issuer_url,
     lower,
     networks,
     port,
     postgresql_url,
+    signature,
     split_command,
     split_words,
     whole,
@@ -248,6 +252,63 @@ class Settings(BaseSettings):
     )
     catalogue_poll_ms: Whole = whole(500, 50, 60_000, "How often each worker looks for a new catalogue version.")
 
+    authentication: Annotated[tuple[Literal["basic", "oauth2"], ...], NoDecode, BeforeValidator(split_words)] = Field(
+        ("basic", "oauth2"),
+        min_length=1,
+        max_length=2,
+        description="How originators may prove who they are. Without `oauth2` there is no token endpoint either.",
+        json_schema_extra={"accepts": "`basic`, `oauth2`, or both with a comma between"},
+    )
+    token_issuer: Annotated[str, AfterValidator(issuer_url)] | None = Field(
+        None,
+        description="The address under which originators reach the interface: the issuer of our tokens, and the "
+        "beginning of the addresses that `/.well-known/oauth-authorization-server` tells.",
+        json_schema_extra={"default_text": "the interface's own address", "accepts": "`https://…`"},
+    )
+    token_lifetime_s: Whole = whole(900, 60, limits.TOKEN_LIFETIME_S_MAX, "An access token counts so long.")
+    refresh_lifetime_s: Whole = whole(
+        86_400,
+        300,
+        2_592_000,
+        "A log-in by password can be prolonged so long by refresh tokens; then it takes the password again.",
+    )
+    refresh_grace_s: Whole = whole(
+        60, 0, 600, "A refresh token whose answer was lost can be exchanged once more within this time; 0: never."
+    )
+    refresh_tokens_max: Whole = whole(
+        1_000, 1, 100_000, "Log-ins by password of one originator that are kept; one more ends its oldest."
+    )
+    token_key_days: Whole = whole(30, 1, 365, "The key that signs tokens is replaced after so many days.")
+    oauth_audience: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")] = Field(
+        "suv",
+        description="What a token must name as its audience, ours and an outside issuer's.",
+        json_schema_extra={"accepts": "1 to 200 printable characters without space"},
+    )
+    oauth_issuer: Annotated[str, AfterValidator(issuer_url)] | None = Field(
+        None,
+        description="An issuer besides us whose tokens count, as it names itself in them.",
+        json_schema_extra={"default_text": "unset", "accepts": "`https://…`"},
+    )
+    oauth_jwks_url: Annotated[str, AfterValidator(issuer_url)] | None = Field(
+        None,
+        description="Where that issuer publishes its keys. `https`, except on this machine.",
+        json_schema_extra={"default_text": "unset", "accepts": "`https://…`"},
+    )
+    oauth_algorithms: Annotated[
+        tuple[Annotated[str, AfterValidator(signature)], ...], NoDecode, BeforeValidator(split_words)
+    ] = Field(
+        ("ES256", "RS256"),
+        min_length=1,
+        max_length=len(SIGNATURES),
+        description="What that issuer may sign with; a token that names anything else is refused.",
+        json_schema_extra={"accepts": f"{', '.join(SIGNATURES)}, as a list or with commas between"},
+    )
+    oauth_originator_claim: Annotated[str, Field(pattern=r"^[A-Za-z0-9_:/.-]{1,100}$")] = Field(
+        "sub",
+        description="Which claim of that issuer's tokens holds the originator's id.",
+        json_schema_extra={"accepts": "the name of a claim"},
+    )
+
     saf_parallel_max: Whole = whole(32, 1, 1_000, "Advices under way to one provider at a time.")
     saf_backoff_initial_ms: Whole = whole(
         1_000, 1, 600_000, "Wait before an advice's first repeat; it doubles each time."
@@ -343,6 +404,14 @@ class Settings(BaseSettings):
     def vault_key_path(self) -> Path:
         """Where the vault key is, set or not."""
         return self.vault_key_file or self.data_dir / "vault.key"
+
+    @property
+    def issuer(self) -> str:
+        """Who our tokens are from, set or not."""
+        tls = self.tls_certificate_file is not None
+        host, port = (self.tls_host, self.tls_port) if tls else (self.interface_host, self.interface_port)
+        own = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+        return (self.token_issuer or own).rstrip("/")
 
     @property
     def archive_path(self) -> Path:

@@ -1,6 +1,7 @@
 """The six advices: they differ in their model and in what they are about, in nothing else (interface.md §1)."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,8 +13,11 @@ from voucherswitch.interface.rendering import AdviceRenderer
 from voucherswitch.interface.translate import to_advice
 from voucherswitch.message.states import AdviceKind, Kind
 from voucherswitch.security.masking import masked
+from voucherswitch.security.oauth.scopes import Scope
 from voucherswitch.switch.advise import advise
 from voucherswitch.switch.exchange import Reply
+
+_SCOPES: Final = {Kind.PROVISION: Scope.PROVISION, Kind.REDEMPTION: Scope.REDEEM, Kind.REFUND: Scope.REFUND}
 
 
 def advice_endpoint(
@@ -36,7 +40,7 @@ def advice_endpoint(
         )
 
     async def endpoint(request: Request) -> Response:
-        return await serve(request, work)
+        return await serve(request, work, _SCOPES[request_kind])
 
     endpoint.__name__ = operation
     return endpoint

@@ -10,6 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from voucherswitch.catalogue.revocations import RefreshTokens, Revocations, watched_revocations
+from voucherswitch.catalogue.snapshot import Catalogue
+from voucherswitch.catalogue.token_keys import keep_token_keys
 from voucherswitch.config.limits import LATE_ANSWERS_S
 from voucherswitch.config.settings import Settings
 from voucherswitch.interface import products, redemptions, refunds, vouchers
@@ -19,12 +22,19 @@ from voucherswitch.interface.docs_page import CONTENT_SECURITY_POLICY, docs_asse
 from voucherswitch.interface.doors import Doors
 from voucherswitch.interface.endpoint import NO_SUCH_METHOD, NOT_FOUND, UNEXPECTED, Services
 from voucherswitch.interface.gatekeeper import Gatekeeper
+from voucherswitch.interface.oauth import endpoints as oauth
+from voucherswitch.interface.oauth.endpoints import KEYS_PATH, METADATA_PATH, REVOKE_PATH, TOKEN_PATH
+from voucherswitch.interface.oauth.service import TokenService
 from voucherswitch.interface.openapi import document_bytes
-from voucherswitch.process import opened
+from voucherswitch.process import Parts, opened
 from voucherswitch.saf.express import Express
 from voucherswitch.saf.policy import Backoff
 from voucherswitch.security.attempts import Attempts
 from voucherswitch.security.basic import BasicAuthenticator
+from voucherswitch.security.oauth.bearer import BearerAuthenticator
+from voucherswitch.security.oauth.claims import Expected
+from voucherswitch.security.oauth.keys import ALGORITHM, OwnKeys
+from voucherswitch.security.refusals import RefusalLog
 from voucherswitch.switch.deps import Background, Deps
 from voucherswitch.switch.exchange import Reply
 from voucherswitch.switch.unwritten import Unwritten
@@ -40,9 +50,14 @@ def build_app(settings: Settings, url: str, drain: Drain, doors: Doors) -> Starl
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with opened(settings, url, application="switch") as parts:
+        async with (
+            opened(settings, url, application="switch") as parts,
+            watched_revocations(parts.pool, settings.catalogue_poll_ms) as revocations,
+        ):
             parts.catalogue.on_change(doors.refresh)
             await doors.refresh(parts.catalogue.current)
+            basic, refusals = BasicAuthenticator(settings.credential_cache_s, Attempts()), RefusalLog()
+            tokens = await _token_service(settings, parts, basic, refusals, revocations)
             background, unwritten = Background(), Unwritten()
             deps = Deps(
                 journal=parts.journal,
@@ -56,8 +71,13 @@ def build_app(settings: Settings, url: str, drain: Drain, doors: Doors) -> Starl
             )
             app.state.services = Services(
                 deps=deps,
-                gatekeeper=Gatekeeper(BasicAuthenticator(settings.credential_cache_s, Attempts())),
+                gatekeeper=Gatekeeper(
+                    basic if "basic" in settings.authentication else None,
+                    None if tokens is None else tokens.bearer,
+                    refusals,
+                ),
                 admission=Admission(settings.in_flight_max, settings.in_flight_per_originator_max),
+                tokens=tokens,
             )
             yield
             await background.drain(max(drain.left_s, LATE_ANSWERS_S))
@@ -70,6 +90,38 @@ def build_app(settings: Settings, url: str, drain: Drain, doors: Doors) -> Starl
     )
     app.router.redirect_slashes = False  # both forms of a path are routed; anything else is unknown
     return app
+
+
+async def _token_service(
+    settings: Settings, parts: Parts, passwords: BasicAuthenticator, refusals: RefusalLog, revocations: Revocations
+) -> TokenService | None:
+    """What issues and judges tokens, in step with the catalogue. None: OAuth2 is off."""
+    if "oauth2" not in settings.authentication:
+        return None
+    async with parts.pool.acquire() as connection:
+        await keep_token_keys(connection, parts.vault, settings.token_key_days)
+    bearer = BearerAuthenticator(Expected(settings.issuer, settings.oauth_audience, (ALGORITHM,)), revocations)
+
+    async def learn(catalogue: Catalogue) -> None:
+        bearer.keys = OwnKeys.of(catalogue.token_keys, parts.vault)
+
+    parts.catalogue.on_change(learn)
+    await learn(parts.catalogue.current)
+    await parts.catalogue.refresh()
+    return TokenService(
+        issuer=settings.issuer,
+        audience=settings.oauth_audience,
+        lifetime_s=settings.token_lifetime_s,
+        passwords=passwords,
+        secrets=BasicAuthenticator(settings.credential_cache_s, Attempts()),  # a client may be named like an originator
+        refusals=refusals,
+        bearer=bearer,
+        log_ins=RefreshTokens(
+            parts.pool, settings.refresh_lifetime_s, settings.refresh_grace_s, settings.refresh_tokens_max
+        ),
+        revocations=revocations,
+        certificates=settings.tls_client_certificates != "off" or bool(settings.trusted_edges),
+    )
 
 
 def _routes(settings: Settings) -> list[BaseRoute]:
@@ -95,6 +147,11 @@ def _routes(settings: Settings) -> list[BaseRoute]:
     routes += [
         route for method, path, endpoint in operations for route in _both_slashes({method: endpoint}, BASE + path)
     ]
+    if "oauth2" in settings.authentication:
+        routes.append(Route(TOKEN_PATH, oauth.token, methods=["POST"]))
+        routes.append(Route(REVOKE_PATH, oauth.revoke, methods=["POST"]))
+        routes.append(Route(KEYS_PATH, oauth.keys, methods=["GET"]))
+        routes.append(Route(METADATA_PATH, oauth.metadata, methods=["GET"]))
     routes.append(Route("/openapi.json", _openapi, methods=["GET"]))
     routes.extend(Route(path, _docs, methods=["GET"]) for path in docs_assets())
     return routes

@@ -5,10 +5,9 @@ The order of the checks is the interface's (§3.1). Nothing is written before a 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
@@ -22,20 +21,20 @@ from voucherswitch.interface import errors
 from voucherswitch.interface.admission import Admission, OverloadedError
 from voucherswitch.interface.decode import FormatErrors
 from voucherswitch.interface.gatekeeper import Denied, Gatekeeper
+from voucherswitch.interface.oauth.service import TokenService
 from voucherswitch.journal.batcher import JournalError
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.refusals import RecordedRefusal, Refused
 from voucherswitch.message.states import Kind
 from voucherswitch.message.trace import Trace
 from voucherswitch.providers.pool import ProviderBusyError
+from voucherswitch.security.oauth.scopes import Scope
 from voucherswitch.switch.clock import utc_now
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Renderer, Reply
 from voucherswitch.switch.telling import NOT_DURABLE
 
 log = structlog.get_logger(__name__)
-
-NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Services(Struct, frozen=True):
@@ -44,6 +43,7 @@ class Services(Struct, frozen=True):
     deps: Deps
     gatekeeper: Gatekeeper
     admission: Admission
+    tokens: TokenService | None = None  # None: no tokens are issued
 
 
 class Incoming(Struct, frozen=True):
@@ -71,9 +71,10 @@ Work: TypeAlias = Callable[[Incoming], Awaitable[Reply]]
 Flow: TypeAlias = Callable[[Exchange], Awaitable[Reply]]
 
 
-async def serve(request: Request, work: Work, overloaded: Reply | None = None) -> Response:
+async def serve(request: Request, work: Work, needed: Scope, overloaded: Reply | None = None) -> Response:
     """Answer one HTTP request; whatever happens, with the interface's own words.
 
+    `needed` is what a token must allow.
     `overloaded` replaces the 503 of operations about an earlier request, of which 503 would say too much.
     """
     received_at, received_s = utc_now(), time.monotonic()
@@ -88,9 +89,9 @@ async def serve(request: Request, work: Work, overloaded: Reply | None = None) -
             body = read
         # A place is taken only now: one who sends slowly, or nothing, keeps nobody out.
         with services.admission.request():
-            originator = await services.gatekeeper.identify(request, services.deps.snapshot.originators)
+            originator = await services.gatekeeper.identify(request, services.deps.snapshot, needed)
             if isinstance(originator, Denied):
-                return _response(request, originator.reply, originator.headers)
+                return _denied(originator)
             with services.admission.originator(originator.id):
                 reply = await _answer(Incoming(request, originator, body, received_at, received_s), work)
     except (OverloadedError, ProviderBusyError) as error:
@@ -196,8 +197,15 @@ async def _read_body(request: Request) -> bytes | Reply:
     return b"".join(chunks)
 
 
-def _response(request: Request, reply: Reply, headers: Mapping[str, str] = NO_HEADERS) -> Response:
-    headers = dict(headers)
+def _denied(denied: Denied) -> Response:
+    response = Response(denied.reply.body, status_code=denied.reply.status, media_type="application/json")
+    for challenge in denied.challenges:
+        response.headers.append("WWW-Authenticate", challenge)
+    return response
+
+
+def _response(request: Request, reply: Reply) -> Response:
+    headers: dict[str, str] = {}
     if reply.status == 201:
         headers["Location"] = request.url.path
     if reply.retry_after_s is not None:

@@ -12,13 +12,14 @@ from voucherswitch.interface.models import ProductsLookupResponse
 from voucherswitch.interface.rendering import rendered
 from voucherswitch.interface.translate import wire_product
 from voucherswitch.message.refusals import RecordedRefusal, Refused
+from voucherswitch.security.oauth.scopes import Scope
 from voucherswitch.switch.exchange import Reply
 from voucherswitch.switch.products import products
 
 
 async def lookup_products(request: Request) -> Response:
     """Operation 13, lookupProducts. Answered from memory: no message leaves and nothing is recorded."""
-    return await serve(request, _products)
+    return await serve(request, _products, Scope.PRODUCTS)
 
 
 async def _products(incoming: Incoming) -> Reply:

@@ -14,6 +14,7 @@ from voucherswitch.interface.rendering import LookupRenderer, TransactionRendere
 from voucherswitch.interface.translate import redemption_response, to_redemption
 from voucherswitch.message.states import AdviceKind, Kind
 from voucherswitch.security.masking import masked
+from voucherswitch.security.oauth.scopes import Scope
 from voucherswitch.switch.exchange import Reply
 from voucherswitch.switch.lookup import lookup_redemption
 from voucherswitch.switch.redeem import redeem
@@ -21,7 +22,7 @@ from voucherswitch.switch.redeem import redeem
 
 async def redeem_voucher(request: Request) -> Response:
     """Operation 6, redeemVoucher."""
-    return await serve(request, _redeem)
+    return await serve(request, _redeem, Scope.REDEEM)
 
 
 async def _redeem(incoming: Incoming) -> Reply:
@@ -45,7 +46,7 @@ reverse_redeem = advice_endpoint("reverseRedeem", BasicReversal, AdviceKind.REVE
 
 async def lookup_redemption_endpoint(request: Request) -> Response:
     """Operation 9, lookupRedemption."""
-    return await serve(request, _lookup)
+    return await serve(request, _lookup, Scope.REDEEM)
 
 
 async def _lookup(incoming: Incoming) -> Reply:

@@ -12,13 +12,14 @@ from voucherswitch.interface.rendering import TransactionRenderer
 from voucherswitch.interface.translate import refund_response, to_refund
 from voucherswitch.message.states import AdviceKind, Kind
 from voucherswitch.security.masking import masked
+from voucherswitch.security.oauth.scopes import Scope
 from voucherswitch.switch.exchange import Reply
 from voucherswitch.switch.refund import refund
 
 
 async def refund_voucher(request: Request) -> Response:
     """Operation 10, refundVoucher."""
-    return await serve(request, _refund)
+    return await serve(request, _refund, Scope.REFUND)
 
 
 async def _refund(incoming: Incoming) -> Reply:

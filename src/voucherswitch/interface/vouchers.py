@@ -21,6 +21,7 @@ from voucherswitch.interface.rendering import LookupRenderer, TransactionRendere
 from voucherswitch.interface.translate import provision_response, to_provision, voucher_lookup_response
 from voucherswitch.message.states import AdviceKind, Kind
 from voucherswitch.security.masking import masked
+from voucherswitch.security.oauth.scopes import Scope
 from voucherswitch.switch.exchange import Exchange, Reply
 from voucherswitch.switch.lookup import VoucherQuery, lookup_voucher
 from voucherswitch.switch.provision import provision
@@ -29,7 +30,7 @@ from voucherswitch.switch.retry import retry
 
 async def provision_voucher(request: Request) -> Response:
     """Operation 1, provisionVoucher."""
-    return await serve(request, _provision)
+    return await serve(request, _provision, Scope.PROVISION)
 
 
 async def _provision(incoming: Incoming) -> Reply:
@@ -46,7 +47,7 @@ async def _provision(incoming: Incoming) -> Reply:
 
 async def retry_provision_voucher(request: Request) -> Response:
     """Operation 2, retryProvisionVoucher."""
-    return await serve(request, _retry, RETRY_AGAIN)
+    return await serve(request, _retry, Scope.PROVISION, RETRY_AGAIN)
 
 
 async def _retry(incoming: Incoming) -> Reply:
@@ -83,7 +84,7 @@ reverse_voucher = advice_endpoint("reverseVoucher", BasicReversal, AdviceKind.RE
 
 async def lookup_voucher_endpoint(request: Request) -> Response:
     """Operation 5, lookupVoucher."""
-    return await serve(request, _lookup)
+    return await serve(request, _lookup, Scope.LOOKUP)
 
 
 async def _lookup(incoming: Incoming) -> Reply:

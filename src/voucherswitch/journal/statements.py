@@ -48,6 +48,7 @@ SQL: Final[dict[str, str]] = {
         "retention",
         "restoration",
         "audit",
+        "tokens",
     )
     for name, body in load(f"{file}.sql").items()
 }

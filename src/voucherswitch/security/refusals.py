@@ -27,16 +27,22 @@ class Reason(StrEnum):
     FOREIGN_SOURCE = "right password, but not from this source"
     LOCKED_OUT = "locked out after failures"
     CERTIFICATE = "client certificate is not its own"
+    TOKEN = "token does not count"  # noqa: S105 - says what is wrong
+    SCOPE = "token does not allow it"
     EDGE = "trusted edge does not say who speaks"
     SOURCE = "source behind the edge is not listed"
 
 
 class Unproven(Struct, frozen=True):
-    """Nobody was proved. `user` is the name as it was given, by whomever; for `locked_s` it is not listened to."""
+    """Nobody was proved. `user` is the name as it was given, by whomever; for `locked_s` it is not listened to.
+
+    `detail` is a text of ours.
+    """
 
     reason: Reason
     user: str | None = None
     locked_s: float = 0.0
+    detail: str | None = None
 
 
 class RefusalLog:
@@ -56,14 +62,18 @@ class RefusalLog:
             self._left_out += 1
             return
         self._logged += 1
-        more = {"locked_out_s": round(unproven.locked_s), "left_out": self._left_out}
+        more = {
+            "detail": unproven.detail,
+            "locked_out_s": round(unproven.locked_s),
+            "left_out": self._left_out,
+        }
         self._left_out = 0
         log.warning(
             "authentication refused",
             source=str(source),
             user=as_logged(unproven.user),
             reason=unproven.reason.value,
-            **{name: number for name, number in more.items() if number},
+            **{name: value for name, value in more.items() if value},
         )
 
 

@@ -44,7 +44,8 @@ TRANSACTION: Final = SealedTable("transaction", {"request_id": "uuid", "generati
 PROVIDER: Final = SealedTable("provider", {"provider_id": "text"}, ("secrets",))
 OPERATOR: Final = SealedTable("operator_user", {"user_id": "text"}, ("factor", "factor_pending"))
 APPROVAL: Final = SealedTable("approval", {"approval_id": "text"}, ("secrets",))
-SEALED: Final = (TRANSACTION, PROVIDER, OPERATOR, APPROVAL)
+TOKEN_KEY: Final = SealedTable("token_key", {"kid": "text"}, ("sealed",))
+SEALED: Final = (TRANSACTION, PROVIDER, OPERATOR, APPROVAL, TOKEN_KEY)
 
 
 def transaction_context(request_id: UUID, generation: int, column: bytes) -> bytes:

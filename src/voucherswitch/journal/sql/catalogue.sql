@@ -6,7 +6,8 @@ SELECT originator_id AS id, name, password_hash, enabled, single, deadline_s, al
        provision_decline_status, settle_only_confirmed, redemption, lookup_before_redemption, product_lookup,
        catalogue_kept, lookup_pending_status, single_confirm_delay_s, tolerated_fields, receivers,
        sources, ARRAY(SELECT coalesce(fingerprint, subject) FROM originator_certificate AS held
-                       WHERE held.originator_id = originator.originator_id) AS certificates
+                       WHERE held.originator_id = originator.originator_id) AS certificates,
+       token_generation, tokens_revoked_at
   FROM originator ORDER BY originator_id;
 
 -- load_voucher_providers --

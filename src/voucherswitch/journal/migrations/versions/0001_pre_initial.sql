@@ -288,6 +288,8 @@ CREATE TABLE originator (
     tolerated_fields      text[] NOT NULL DEFAULT '{}',
     receivers             text[],                      -- NULL: entitled for every voucher provider
     sources               cidr[],                      -- NULL: from wherever the listener admits
+    token_generation      integer NOT NULL DEFAULT 0,  -- our tokens of an older one do not count
+    tokens_revoked_at     timestamptz,                 -- an outside issuer's tokens count if they were issued later
     changed_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK (deadline_s BETWEEN 2 AND 300),
     CHECK (provision_decline_status IN (400, 404)),
@@ -398,6 +400,64 @@ CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON maintenance FOR EACH 
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON voucher_provider FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON route FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+
+CREATE TABLE oauth_client (                            -- programs that fetch tokens in an originator's name (0026)
+    client_id             text PRIMARY KEY,
+    originator_id         text NOT NULL REFERENCES originator ON DELETE CASCADE,
+    secret_hash           text NOT NULL,
+    grants                text[] NOT NULL,
+    scopes                text[] NOT NULL,
+    enabled               boolean NOT NULL DEFAULT true,
+    added_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+    secret_at             timestamptz NOT NULL DEFAULT clock_timestamp(), -- when the present secret was made
+    CHECK (cardinality(grants) > 0 AND grants <@ ARRAY['client_credentials', 'password', 'refresh_token']),
+    CHECK (cardinality(scopes) > 0
+           AND scopes <@ ARRAY['suv.provision', 'suv.redeem', 'suv.refund', 'suv.lookup', 'suv.products'])
+);
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON oauth_client FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+
+CREATE TABLE token_key (                               -- keys that sign our tokens
+    kid                   text PRIMARY KEY,            -- RFC 7638
+    state                 smallint NOT NULL,           -- 1 next, 2 active, 3 retired
+    public                text NOT NULL,               -- JWK
+    sealed                bytea NOT NULL,              -- the private JWK
+    made_at               timestamptz NOT NULL DEFAULT clock_timestamp(),
+    activated_at          timestamptz,
+    retired_at            timestamptz,
+    CHECK (state BETWEEN 1 AND 3),
+    CHECK ((state = 1) = (activated_at IS NULL) AND (state = 3) = (retired_at IS NOT NULL))
+);
+CREATE UNIQUE INDEX token_key_one_each ON token_key (state) WHERE state IN (1, 2);
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON token_key FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+
+CREATE TABLE refresh_token (                           -- one row a log-in: the refresh token that counts, and the one before
+    family                uuid PRIMARY KEY,
+    token_hash            bytea NOT NULL,              -- SHA-256 of 256 random bits
+    previous_hash         bytea,
+    rotated_at            timestamptz,                 -- when the previous one was exchanged
+    originator_id         text NOT NULL REFERENCES originator ON DELETE CASCADE,
+    client_id             text NOT NULL REFERENCES oauth_client ON DELETE CASCADE,
+    generation            integer NOT NULL,            -- the originator's token_generation at the log-in
+    scopes                text[] NOT NULL,
+    issued_at             timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at            timestamptz NOT NULL
+);
+CREATE INDEX refresh_token_of ON refresh_token (originator_id, issued_at);
+CREATE INDEX refresh_token_ends ON refresh_token (expires_at);
+
+CREATE TABLE token_revocation (                        -- access tokens, or all of a log-in, that count no more
+    token_id              uuid PRIMARY KEY,            -- its jti, or its sid
+    originator_id         text NOT NULL REFERENCES originator ON DELETE CASCADE,
+    version               bigint NOT NULL,             -- of token_revocation_version
+    expires_at            timestamptz NOT NULL         -- when the last token that it is about has run out anyway
+);
+CREATE INDEX token_revocation_since ON token_revocation (version);
+CREATE INDEX token_revocation_of ON token_revocation (originator_id);
+CREATE TABLE token_revocation_version (                -- grows with every revocation; its lock orders them by commit
+    singleton             boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    version               bigint NOT NULL DEFAULT 0
+);
+INSERT INTO token_revocation_version DEFAULT VALUES;
 
 CREATE TABLE restoration (                             -- the journal was restored: it has forgotten what came after restored_to
     restoration_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
