@@ -144,6 +144,11 @@ class Sandbox:
         return f"http://127.0.0.1:{self.env['VOUCHERSWITCH_INTERFACE_PORT']}"
 
     @property
+    def tls_url(self) -> str:
+        """Where the interface is, over TLS."""
+        return f"https://127.0.0.1:{self.env['VOUCHERSWITCH_TLS_PORT']}"
+
+    @property
     def console_url(self) -> str:
         """Where the console is."""
         return f"http://127.0.0.1:{self.env['VOUCHERSWITCH_CONSOLE_PORT']}"

@@ -308,6 +308,44 @@ def test_what_opens_a_door_is_taken_as_a_secret_only(sandbox: Sandbox) -> None:
     assert "c2ltLWNsaWVudC1pZDpleGFtcGxlLWZsYXNoLXNlY3JldA==" not in shown
 
 
+def test_a_till_with_a_certificate_sells_over_https_and_without_it_no_more(sandbox: Sandbox) -> None:
+    """The sandbox's own authority issues it; nobody takes an originator's last certificate by accident."""
+    certs = sandbox.data_dir / "certs"
+    assert f"{sandbox.tls_url}/suv/v1" in sandbox.shown
+    assert str(certs / "ca.pem") in sandbox.shown
+    sandbox.ok("originator", "add", "33336666", "--name", "Baobab Tills", "--password", "baobab-baobab")
+    sandbox.ok("certs", "dev", "--client", "33336666")
+    assert "--overwrite" in sandbox.run("certs", "dev", "--client", "33336666").line
+    pem, key = certs / "client-33336666.pem", certs / "client-33336666.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    sandbox.ok("originator", "certificate", "add", "33336666", "--file", str(pem))
+    listed = sandbox.ok("originator", "certificate", "list", "33336666", "--json").json
+    assert [len(item["fingerprint"]) for item in listed] == [64]
+
+    till = (
+        "sell",
+        "--product",
+        "MOBI29",
+        "--user",
+        "33336666",
+        "--password",
+        "baobab-baobab",
+        "--url",
+        sandbox.tls_url,
+    )
+    assert "name its CA with --ca" in sandbox.run(*till).line
+    trusting = (*till, "--ca", str(certs / "ca.pem"))
+    certified = (*trusting, "--cert", str(pem), "--key", str(key))
+    eventually(lambda: "certificate" in sandbox.run(*trusting).err, "the certificate in force")
+    assert "Serial SX" in sandbox.ok(*certified).out
+
+    kept = sandbox.run("originator", "certificate", "remove", "33336666", "--file", str(pem))
+    assert "its password alone is enough" in kept.line
+    sandbox.ok("originator", "certificate", "remove", "33336666", "--file", str(pem), "--password-alone")
+    assert sandbox.ok("originator", "certificate", "list", "33336666", "--json").json == []
+    assert "is not known" in sandbox.run("originator", "certificate", "list", "1").line
+
+
 def test_originators_are_added_changed_and_listed(sandbox: Sandbox) -> None:
     sandbox.ok("originator", "add", "33335555", "--name", "Marula App", "--password", "marula-marula", "--single")
     repeated = sandbox.run("originator", "add", "33335555", "--name", "x", "--password", "marula-marula")

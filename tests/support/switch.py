@@ -212,6 +212,10 @@ class Switch:
         line, end, _ = self.simulator_process.text().partition("\n")
         return line if end else ""
 
+    def free_port(self) -> int:
+        """A port for a listener of a `lone_worker`."""
+        return self._hold_port()
+
     def _hold_port(self) -> int:
         """Take a free port that nobody listens on; our workers may share it."""
         held = socket.socket()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voucherswitch.cli import originator_certificate
 from voucherswitch.cli.actor import changing
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import CommandError, usage_error
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from voucherswitch.security.peer import Network
 
 app = typer.Typer(help="Originators: who sends us requests.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(originator_certificate.app, name="certificate")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Its user name, which is the `client.id` of its messages.")]
 Name = Annotated[str | None, typer.Option(metavar="TEXT", help="Its name, for people.")]
@@ -327,6 +329,7 @@ def _notes(item: "Originator") -> str:
         (item.lookup_pending_status != 504, f"open lookups are {item.lookup_pending_status}"),
         (item.single and item.single_confirm_delay_s is not None, f"confirmed after {item.confirm_delay_s} s"),
         (bool(item.tolerated_fields), f"tolerates {', '.join(sorted(item.tolerated_fields))}"),
+        (bool(item.certificates), f"{len(item.certificates)} client certificates"),
         (item.sources is not None, f"from {', '.join(map(str, item.sources or ()))}"),
         (item.receivers is not None, f"only {', '.join(sorted(item.receivers or ()))}"),
     ]

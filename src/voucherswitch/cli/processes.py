@@ -174,12 +174,18 @@ def own_command(*arguments: str) -> list[str]:
 
 def child_env(settings: "Settings", url: str) -> dict[str, str]:
     """What a child must know beyond our environment: the database, and the arguments that we were given."""
-    files = {"TLS_CERTIFICATE_FILE": settings.tls_certificate_file, "TLS_KEY_FILE": settings.tls_key_file}
+    tls = {
+        "TLS_CERTIFICATE_FILE": settings.tls_certificate_file,
+        "TLS_KEY_FILE": settings.tls_key_file,
+        "TLS_CLIENT_CERTIFICATES": settings.tls_client_certificates,
+        "TLS_CLIENT_CA_FILE": settings.tls_client_ca_file,
+        "TLS_CLIENT_REVOCATIONS_FILE": settings.tls_client_revocations_file,
+    }
     return {
         "DATABASE_URL": url,
         "VOUCHERSWITCH_DATA_DIR": str(settings.data_dir),
         "VOUCHERSWITCH_WORKERS": str(settings.workers),
-        **{f"VOUCHERSWITCH_{name}": str(path) for name, path in files.items() if path is not None},
+        **{f"VOUCHERSWITCH_{name}": str(value) for name, value in tls.items() if value is not None},
     }
 
 

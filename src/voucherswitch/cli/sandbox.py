@@ -92,7 +92,7 @@ def up(
 
 
 def _with_certificates(settings: "Settings", workers: int | None) -> "Settings":
-    """Serve TLS with development certificates, unless others are set."""
+    """Serve TLS with development certificates, and take those of clients, unless others are set."""
     from voucherswitch.security.dev_certificates import DevCertificates
     from voucherswitch.security.tls import read_tls
 
@@ -101,7 +101,14 @@ def _with_certificates(settings: "Settings", workers: int | None) -> "Settings":
         made.ensure_authority()
         made.ensure_server()
         certificate, key = made.server
-        settings = load_settings(workers=workers, tls_certificate_file=certificate, tls_key_file=key)
+        ours: dict[str, object] = {"tls_certificate_file": certificate, "tls_key_file": key}
+        if settings.tls_client_certificates == "off":
+            ours |= {
+                "tls_client_certificates": "optional",
+                "tls_client_ca_file": made.authority,
+                "tls_client_revocations_file": made.revocations,
+            }
+        settings = load_settings(workers=workers, **ours)
     read_tls(settings, ask_clients=True)  # says now what the processes would fail over
     return settings
 

@@ -11,7 +11,17 @@ from voucherswitch.cli import till_lookups, till_messages, till_slip
 from voucherswitch.cli.amounts import AMOUNT_HELP, amount_option
 from voucherswitch.cli.errors import FAILED, CommandError, say, usage_error
 from voucherswitch.cli.output import JsonFlag, print_received
-from voucherswitch.cli.till_access import PasswordOption, TillAccess, UrlOption, UserOption, till_access
+from voucherswitch.cli.till_access import (
+    CaOption,
+    CertOption,
+    KeyOption,
+    PasswordOption,
+    TillAccess,
+    UrlOption,
+    UserOption,
+    till_access,
+    till_tls,
+)
 from voucherswitch.cli.till_client import TIMEOUT_S, Answer, Result, Switch
 from voucherswitch.cli.till_flows import (
     OPERATIONS,
@@ -69,6 +79,9 @@ def sell(
     user: UserOption = None,
     password: PasswordOption = None,
     url: UrlOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Sell a voucher: ask for it, confirm it, print the slip.
 
@@ -86,7 +99,7 @@ def sell(
     """
     if product is None and receiver is None:
         usage_error("name a --product, or a --receiver")
-    access = till_access(user, password, url)
+    access = till_access(user, password, url, till_tls(ca, cert, key))
     till = _till(access, timeout)
     message = till_messages.provision(
         access.user,
@@ -112,6 +125,9 @@ def redeem(
     user: UserOption = None,
     password: PasswordOption = None,
     url: UrlOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Use a voucher as tender, and confirm. Without --amount all there is on it.
 
@@ -122,7 +138,7 @@ def redeem(
       voucherswitch redeem 9000000000001231
       voucherswitch redeem 9000000000001231 --amount 40
     """
-    access = till_access(user, password, url)
+    access = till_access(user, password, url, till_tls(ca, cert, key))
     till = _till(access, timeout)
     message = till_messages.redemption(access.user, code=code, pin=pin, receiver=receiver, amount_cents=amount)
     approved = _approved(till.request(REDEMPTION, message), as_json=as_json)
@@ -143,6 +159,9 @@ def refund(
     user: UserOption = None,
     password: PasswordOption = None,
     url: UrlOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Give a redemption back to its voucher, and confirm. Without --amount all of it.
 
@@ -150,7 +169,7 @@ def refund(
     Example:
       voucherswitch refund 9000000000001231
     """
-    access = till_access(user, password, url)
+    access = till_access(user, password, url, till_tls(ca, cert, key))
     till = _till(access, timeout)
     message = till_messages.refund(
         access.user, code=code, receiver=receiver, amount_cents=amount, redemption_id=redemption_id
@@ -167,6 +186,9 @@ def confirm(
     user: UserOption = None,
     password: PasswordOption = None,
     url: UrlOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Confirm a request: it stands, and no reversal follows.
 
@@ -175,7 +197,7 @@ def confirm(
       voucherswitch sell --product MOBI29 --no-confirm
       voucherswitch confirm 04c6284a-930e-444f-982e-37e931b8daf3
     """
-    till = _till(till_access(user, password, url), timeout)
+    till = _till(till_access(user, password, url, till_tls(ca, cert, key)), timeout)
     _acknowledged(till.confirm(OPERATIONS[kind], request_id), OPERATIONS[kind], request_id)
     print(f"Confirmed: the {kind} stands.")
 
@@ -190,6 +212,9 @@ def reverse(
     user: UserOption = None,
     password: PasswordOption = None,
     url: UrlOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Undo an unconfirmed request. One that the switch has not seen yet is refused when it comes.
 
@@ -198,7 +223,7 @@ def reverse(
       voucherswitch sell --product MOBI29 --no-confirm
       voucherswitch reverse 04c6284a-930e-444f-982e-37e931b8daf3
     """
-    till = _till(till_access(user, password, url), timeout)
+    till = _till(till_access(user, password, url, till_tls(ca, cert, key)), timeout)
     outcome = till.reverse(OPERATIONS[kind], request_id, reason, "asked for")
     if not isinstance(outcome, Undone):
         raise CommandError(

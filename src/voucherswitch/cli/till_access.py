@@ -6,7 +6,7 @@ work from a second terminal without arguments. It is a sandbox's comfort: the da
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -27,6 +27,26 @@ UrlOption = Annotated[
     str | None,
     typer.Option("--url", envvar="VOUCHERSWITCH_TILL_URL", help="Where the switch is: http://127.0.0.1:8080"),
 ]
+CaOption = Annotated[
+    Path | None,
+    typer.Option("--ca", envvar="VOUCHERSWITCH_TILL_CA", metavar="PEM", help="CA of the switch, for an https --url."),
+]
+CertOption = Annotated[
+    Path | None,
+    typer.Option("--cert", envvar="VOUCHERSWITCH_TILL_CERT", metavar="PEM", help="The till's own certificate."),
+]
+KeyOption = Annotated[
+    Path | None, typer.Option("--key", envvar="VOUCHERSWITCH_TILL_KEY", metavar="PEM", help="Its key.")
+]
+
+
+@dataclass(frozen=True)
+class TillTls:
+    """Whom a till trusts over TLS, and what it shows of itself. Without a CA: the system's."""
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -36,9 +56,21 @@ class TillAccess:
     url: str
     user: str
     password: str
+    tls: TillTls = TillTls()
 
 
-def till_access(user: str | None, password: str | None, url: str | None) -> TillAccess:
+def till_tls(ca: Path | None, cert: Path | None, key: Path | None) -> TillTls:
+    """Files for a connection over TLS.
+
+    Raises:
+        CommandError: a certificate without its key, or the other way round.
+    """
+    if (cert is None) != (key is None):
+        raise CommandError("--cert and --key belong together: give both, or none")
+    return TillTls(ca, cert, key)
+
+
+def till_access(user: str | None, password: str | None, url: str | None, tls: TillTls) -> TillAccess:
     """Complete what was given with what `up` has written down.
 
     Raises:
@@ -57,7 +89,7 @@ def till_access(user: str | None, password: str | None, url: str | None) -> Till
             f"which till? {', '.join(missing)} not given, and not in {where}: run voucherswitch up in another "
             "terminal, or give them as options"
         )
-    return TillAccess(address.rstrip("/"), name, secret)
+    return TillAccess(address.rstrip("/"), name, secret, tls)
 
 
 def read_till(data_dir: Path) -> TillAccess | None:
@@ -80,6 +112,6 @@ def write_till(data_dir: Path, access: TillAccess) -> Path:
     draft = path.with_name(f".{TILL_FILE}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(access), indent=2) + "\n")
+        file.write(json.dumps({"url": access.url, "user": access.user, "password": access.password}, indent=2) + "\n")
     draft.replace(path)
     return path

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from voucherswitch.cli.errors import CommandError
-from voucherswitch.cli.till_access import TillAccess
+from voucherswitch.cli.till_access import TillAccess, TillTls
 
 TIMEOUT_S: Final = 60  # the interface's: an originator gives up after this
 _BASE: Final = "/suv/v1"
@@ -72,6 +72,7 @@ class Switch:
     access: TillAccess
     timeout_s: float = TIMEOUT_S
     _headers: dict[str, str] = field(init=False)
+    _context: ssl.SSLContext | None = field(init=False)
 
     def __post_init__(self) -> None:
         url = urlsplit(self.access.url)
@@ -80,6 +81,7 @@ class Switch:
                 f"--url {self.access.url!r} is not an http or https address, such as http://127.0.0.1:8080"
             )
         token = base64.b64encode(f"{self.access.user}:{self.access.password}".encode()).decode()
+        self._context = _context(self.access.tls) if url.scheme == "https" else None
         self._headers = {"Authorization": f"Basic {token}", "Accept": "application/json"}
 
     def post(self, path: str, message: dict[str, Any]) -> Result:
@@ -96,6 +98,11 @@ class Switch:
         try:
             try:
                 connection.connect()
+            except ssl.SSLCertVerificationError as error:  # trying again mends nothing
+                raise CommandError(
+                    f"the certificate of {self.access.url} is not trusted ({error.verify_message}): name its "
+                    "CA with --ca"
+                ) from None
             except OSError as error:
                 return NotReached(error.strerror or str(error) or type(error).__name__)
             try:
@@ -113,9 +120,25 @@ class Switch:
     def _connection(self) -> http.client.HTTPConnection:
         url = urlsplit(self.access.url)
         host, port = url.hostname or "", url.port
-        if url.scheme == "https":
-            return http.client.HTTPSConnection(host, port, timeout=self.timeout_s, context=ssl.create_default_context())
+        if self._context is not None:
+            return http.client.HTTPSConnection(host, port, timeout=self.timeout_s, context=self._context)
         return http.client.HTTPConnection(host, port, timeout=self.timeout_s)
+
+
+def _context(tls: TillTls) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+    except (OSError, ssl.SSLError):
+        raise CommandError(f"--ca {tls.ca} cannot be used: name a PEM file of the CA's certificate") from None
+    if tls.cert is not None:
+        try:
+            context.load_cert_chain(tls.cert, tls.key, password=lambda: b"")
+        except (OSError, ssl.SSLError):
+            raise CommandError(
+                f"--cert {tls.cert} and --key {tls.key} cannot be used: name PEM files that belong together, the key "
+                "not encrypted"
+            ) from None
+    return context
 
 
 def _seconds(text: str | None) -> float | None:

@@ -7,7 +7,16 @@ import typer
 from voucherswitch.cli import till_slip
 from voucherswitch.cli.errors import FAILED, NOT_FOUND, CommandError, usage_error
 from voucherswitch.cli.output import JsonFlag, print_received
-from voucherswitch.cli.till_access import PasswordOption, UrlOption, UserOption, till_access
+from voucherswitch.cli.till_access import (
+    CaOption,
+    CertOption,
+    KeyOption,
+    PasswordOption,
+    UrlOption,
+    UserOption,
+    till_access,
+    till_tls,
+)
 from voucherswitch.cli.till_client import TIMEOUT_S, Answer, Result, Switch
 
 Timeout = Annotated[float, typer.Option("--timeout", min=0.1, metavar="S", help="Seconds to wait for an answer.")]
@@ -31,6 +40,9 @@ def lookup(
     user: UserOption = None,
     password: PasswordOption = None,
     url: UrlOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Ask what is known about a voucher. Exit code 3: the switch knows no such voucher.
 
@@ -45,7 +57,10 @@ def lookup(
         usage_error("name one voucher: by its CODE, by --serial or by --provision-id")
     if receiver is not None:
         query["receiverInstId"] = receiver
-    answer = _answered(Switch(till_access(user, password, url), timeout).get("/vouchers", query), as_json=as_json)
+    answer = _answered(
+        Switch(till_access(user, password, url, till_tls(ca, cert, key)), timeout).get("/vouchers", query),
+        as_json=as_json,
+    )
     if not as_json:
         till_slip.print_lookup(answer.message)
 
@@ -57,6 +72,9 @@ def products(
     user: UserOption = None,
     password: PasswordOption = None,
     url: UrlOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """List what may be sold, as originators are told. With --json the ProductsLookupResponse as received.
 
@@ -66,7 +84,10 @@ def products(
       voucherswitch products --channel TILL --json
     """
     query = {"channelName": channel} if channel is not None else None
-    answer = _answered(Switch(till_access(user, password, url), timeout).get("/products", query), as_json=as_json)
+    answer = _answered(
+        Switch(till_access(user, password, url, till_tls(ca, cert, key)), timeout).get("/products", query),
+        as_json=as_json,
+    )
     if not as_json:
         till_slip.print_products(answer.message)
 

@@ -249,6 +249,9 @@ TLS_HANDSHAKE_S: Final = 10.0
 # ends none loses the oldest of them to the newest, so that a flood of silent connections keeps nobody out.
 TLS_HANDSHAKES_MAX: Final = 512
 
+# Client certificates bound to one originator: an old and a new one for each of some tills. Names bind any number.
+CERTIFICATES_PER_ORIGINATOR_MAX: Final = 32
+
 # How often certificates, keys and revocation lists are looked at for a change. Each look is a `stat` of four files.
 TLS_FILES_POLL_S: Final = 2.0
 

@@ -68,9 +68,13 @@ class DevCertificates:
         return self.folder / f"client-{client_id}.pem", self.folder / f"client-{client_id}.key"
 
     def ensure_authority(self) -> None:
-        """Make the authority and its empty revocation list, if there is none."""
+        """Make the authority and its revocation list, if there is none; a list that ends soon is written anew."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.authority.exists():
+            before = x509.load_pem_x509_crl(self.revocations.read_bytes())
+            ends = before.next_update_utc
+            if ends is None or ends < datetime.now(UTC) + timedelta(days=_RENEW_DAYS):
+                self._write_revocations({entry.serial_number for entry in before})
             return
         key = ec.generate_private_key(ec.SECP256R1())
         name = _named(_NAME)
