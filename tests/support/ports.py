@@ -38,6 +38,14 @@ def sandbox_ports() -> SandboxPorts:
     raise AssertionError("no free ports")
 
 
+def free_port() -> int:
+    """A port that nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         try:

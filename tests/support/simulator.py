@@ -27,6 +27,10 @@ class SimulatorControl:
         body = {"op": op, "kind": kind, "times": times, "skip": skip, "match": {"reference": reference}}
         await self._call("POST", "faults", body | {"params": params})
 
+    async def order(self, kind: str, op: str, **params: Any) -> None:
+        """Order a fault for the next call of an operation, whatever it is about: of a provider of one's own."""
+        await self._call("POST", "faults", {"op": op, "kind": kind, "times": 1, "params": params})
+
     async def clear_faults(self) -> None:
         """Take back every fault that was ordered and has not happened."""
         await self._call("DELETE", "faults")

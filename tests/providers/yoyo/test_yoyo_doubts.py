@@ -12,6 +12,7 @@ from providers.yoyo.yoyo_support import (
     CODE,
     DETAILS_TEXT,
     ISSUE_ANSWER,
+    KEPT_TEXT,
     RULES,
     TRANSACTION_ANSWER,
     advice_order,
@@ -34,7 +35,7 @@ from voucherswitch.providers.yoyo.products import CampaignRef, Kind
 from voucherswitch.providers.yoyo.translate_pos import Redeemed
 
 DETAILS = translate_pos.details_of(R2, "S001", STORE)
-SENT = {"storeTrxDetails": DETAILS_TEXT}
+SENT = {"storeTrxDetails": KEPT_TEXT}
 ANOTHER_TILL = msgspec.structs.replace(STORE, terminal_id="TERM0009", operator_id=None)
 CARD = CampaignRef(Kind.GIFT_CARD, 3001)
 USER_REF = "vsw-5f3a1c9e-7b42-4d0e-9a61-2c8f0e5d7b13"
@@ -198,7 +199,7 @@ async def test_not_found_is_proof_where_the_store_is_certain(yoyo: Pair, refs: d
 
 @pytest.mark.parametrize("kept", ["", "{", "[]", '{"storeId":"S001"}', "\x00"])
 def test_spoilt_refs_are_as_good_as_none(kept: str) -> None:
-    assert translate_pos.sent({"storeTrxDetails": kept}) is None
+    assert translate_pos.sent({"storeTrxDetails": kept}, STORE) is None
 
 
 # What is left on a card
@@ -315,7 +316,7 @@ def test_a_reference_that_is_the_code_approves_nothing() -> None:
     shown = msgspec.json.decode(TRANSACTION_ANSWER) | {"wiTrxId": int(CODE)}
     taken = translate_pos.from_transaction(answer(shown), redeem_order(), DETAILS, RULES, allow_partial=False)
     assert taken == finding
-    for details in (DETAILS, msgspec.structs.replace(DETAILS, cashier_id=CODE)):
+    for details in (DETAILS, msgspec.structs.replace(DETAILS, pos_id=CODE)):
         row = translate_pos.Recorded(int(CODE) if details is DETAILS else 1, "P", 10_000, details)
         asked = msgspec.structs.replace(redeem_status_order(), voucher_code=CODE)
         assert translate_pos.from_redeem_status(row, asked, RULES, allow_partial=False) == finding

@@ -12,11 +12,11 @@ from providers.provider_support import R1, R2, STORE, Heard, answer, raw_server
 from providers.yoyo.yoyo_support import (
     CODE,
     CVS_HEADERS,
-    DETAILS_TEXT,
     FINALISE_BODY,
     ISSUE_ANSWER,
     ISSUE_BODY,
     ITEM_REFS,
+    KEPT_TEXT,
     POS_HEADERS,
     RULES,
     TRANSACTION_ANSWER,
@@ -172,12 +172,12 @@ async def test_the_sample_of_a_redemption_is_sent_and_read_byte_for_byte() -> No
     assert outcome == Approved(
         approved_cents=10_000,
         provider_ref="70001234",
-        refs={"wiTrxId": "70001234", "storeTrxDetails": DETAILS_TEXT},
+        refs={"wiTrxId": "70001234", "storeTrxDetails": KEPT_TEXT},
     )
 
 
 async def test_the_sample_of_an_advice_is_sent() -> None:
-    refs = {"wiTrxId": "70001234", "storeTrxDetails": DETAILS_TEXT}
+    refs = {"wiTrxId": "70001234", "storeTrxDetails": KEPT_TEXT}
     done = b'{"responseCode":"-1","responseDesc":"Success"}'
     outcome, heard = await exchange(done, lambda one, call: one.confirm_redeem(advice_order(R2, refs), call))
     assert outcome == Acknowledged()
@@ -197,7 +197,7 @@ def test_no_operator_has_the_default_name() -> None:
 
 
 def test_refs_come_back_as_they_were_kept() -> None:
-    kept = translate_pos.booked(translate_pos.refs_of(70001234, DETAILS))
+    kept = translate_pos.booked(translate_pos.refs_of(70001234, DETAILS), STORE)
     assert kept == translate_pos.Booked(70001234, DETAILS)
     assert translate.issued_item(ITEM_REFS) == (Kind.GIFT_CARD, 900145)
     for refs in (
@@ -207,7 +207,7 @@ def test_refs_come_back_as_they_were_kept() -> None:
         {"wiTrxId": "1", "storeTrxDetails": "{"},
         {"wiTrxId": "9" * 30},
     ):
-        assert translate_pos.booked(refs) is None
+        assert translate_pos.booked(refs, STORE) is None
     for refs in ({}, {"kind": "wallet", "id": "1"}, {"kind": "coupon", "id": "0x1"}, {"kind": "coupon"}):
         assert translate.issued_item(refs) is None
 
@@ -492,7 +492,7 @@ def test_what_the_history_says_of_a_redemption(state: str, cents: int, allow_par
     if isinstance(outcome, Declined):
         assert outcome.error_type is ErrorType.TRANSACTION_DECLINED
     if isinstance(outcome, Approved):
-        assert outcome.refs == {"wiTrxId": "70001234", "storeTrxDetails": DETAILS_TEXT}
+        assert outcome.refs == {"wiTrxId": "70001234", "storeTrxDetails": KEPT_TEXT}
 
 
 @pytest.mark.parametrize(

@@ -462,7 +462,7 @@ async def test_an_advice_repeats_the_store_that_was_sent(yoyo: Pair) -> None:
     """A till that moved to another outlet meanwhile does not change what was booked."""
     await sold(yoyo)
     refs = (await redeemed(yoyo)).refs
-    moved = msgspec.structs.replace(advice_order(R2, refs), store=Store("other", "TERM0009", "C09"))
+    moved = msgspec.structs.replace(advice_order(R2, refs), store=Store("other", "TERM0009", "C07"))
     assert await yoyo.with_settings(default_outlet="S999").confirm_redeem(moved, yoyo.call()) == Acknowledged()
     unknown_outlet = await yoyo.with_settings(default_outlet="S999").redeem(redeem_order(), yoyo.call())
     assert unknown_outlet == NotSent(ErrorType.ROUTING_ERROR, "2112", "Store not found")

@@ -56,6 +56,7 @@ FINALISE_BODY = {
 }
 VOUCHER = Voucher(code=CODE, serial_number="900145", expires_at="2029-03-01T21:59:59.000Z")
 ITEM_REFS = {"kind": "giftcard", "id": "900145"}
+KEPT_TEXT = f'{{"storeId":"S001","basketId":"{R2}","trxId":"{R2}","posId":"TERM0001"}}'  # refs name no cashier
 DETAILS_TEXT = f'{{"storeId":"S001","basketId":"{R2}","trxId":"{R2}","posId":"TERM0001","cashierId":"C07"}}'
 
 

@@ -286,7 +286,7 @@ class YoyoConnector(BaseConnector):
 
     async def _tell(self, order: AdviceOrder, told: Told, call: Call, operation: str) -> AdviceResult:
         call = self._bounded(call)
-        if (approved := translate_pos.booked(order.refs)) is not None:
+        if (approved := translate_pos.booked(order.refs, order.store)) is not None:
             return await self._pos.advise(call, operation, order, told, approved)
         found = await self._history(order, call, operation)
         if found is None:
@@ -307,7 +307,7 @@ class YoyoConnector(BaseConnector):
         A worker that died left no word of that store, and the settings may have changed: then it is asked for today's,
         where "not found" proves something only if there has never been a choice.
         """
-        details = translate_pos.sent(order.refs)
+        details = translate_pos.sent(order.refs, order.store)
         if details is not None:
             return await self._pos.history(call, operation, order, details)
         details = self._details(order.request_id, order.store)

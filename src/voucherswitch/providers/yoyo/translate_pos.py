@@ -105,22 +105,44 @@ def history_body(request_id: str, store_id: str) -> bytes:
 # What the switch keeps of an approved redemption
 
 
+class Kept(Struct, frozen=True, rename="camel"):
+    """Where a redemption was booked, without its cashier: refs are kept in clear, and its order names him again."""
+
+    store_id: str
+    basket_id: str
+    trx_id: str
+    pos_id: str
+
+
 def refs_of(wi_trx_id: int, details: StoreTrxDetails) -> dict[str, str]:
-    """What an advice must repeat. Nothing of it can be spent."""
+    """What an advice must repeat. Nothing of it can be spent, and nobody is named."""
     return {"wiTrxId": str(wi_trx_id)} | sent_refs(details)
 
 
 def sent_refs(details: StoreTrxDetails) -> dict[str, str]:
     """What must be known of a redemption in doubt to find it: maps of stores and tills change."""
-    return {"storeTrxDetails": _encode(details).decode()}
+    kept = Kept(details.store_id, details.basket_id, details.trx_id, details.pos_id)
+    return {"storeTrxDetails": _encode(kept).decode()}
 
 
-def sent(refs: Mapping[str, str]) -> StoreTrxDetails | None:
-    """Where and as what a redemption was sent; None: nobody knows, its worker died over it."""
+def sent(refs: Mapping[str, str], store: Store | None) -> StoreTrxDetails | None:
+    """Where and as what a redemption was sent; None: nobody knows, its worker died over it.
+
+    Args:
+        store: the redemption's own, which tells the cashier.
+    """
     try:
-        return msgspec.json.decode(refs.get("storeTrxDetails", ""), type=StoreTrxDetails)
+        kept = msgspec.json.decode(refs.get("storeTrxDetails", ""), type=Kept)
     except (msgspec.MsgspecError, ValueError):
         return None
+    cashier_id = (store and store.operator_id) or NO_OPERATOR
+    return StoreTrxDetails(
+        store_id=kept.store_id,
+        basket_id=kept.basket_id,
+        trx_id=kept.trx_id,
+        pos_id=kept.pos_id,
+        cashier_id=cashier_id,
+    )
 
 
 class Booked(Struct, frozen=True):
@@ -130,10 +152,10 @@ class Booked(Struct, frozen=True):
     details: StoreTrxDetails
 
 
-def booked(refs: Mapping[str, str]) -> Booked | None:
+def booked(refs: Mapping[str, str], store: Store | None) -> Booked | None:
     """The redemption that an approval named; None: its outcome was unknown, so nothing was named."""
     wi_trx_id = refs.get("wiTrxId", "")
-    details = sent(refs)
+    details = sent(refs, store)
     if details is None or not re.fullmatch(r"[1-9][0-9]{0,18}", wi_trx_id) or int(wi_trx_id) > ID_MAX:
         return None
     return Booked(int(wi_trx_id), details)
