@@ -24,6 +24,7 @@ from voucherswitch.providers.contract.settings import read_settings
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpTransport
 from voucherswitch.providers.contract.transport.masking import JsonMask
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
+from voucherswitch.providers.contract.transport.tls import pin_of
 from voucherswitch.providers.sandbox.settings import SandboxSettings
 
 PIN = "4820193746551928"
@@ -572,3 +573,20 @@ async def test_a_certificate_file_that_cannot_be_used_is_named(tmp_path: Path, k
     with pytest.raises(ProviderSettingsError, match=rf"providers\.sandbox\.tls\.{key} .*; set it to a PEM file"):
         async with a_transport("https://127.0.0.1:1", tls={key: str(path)}):
             pass
+
+
+async def test_an_https_provider_must_have_a_pinned_key(tmp_path: Path) -> None:
+    authority = Authority()
+    ca_file = str(authority.write_ca(tmp_path))
+    async with tls_server(tmp_path, authority) as server:
+        certificate = (tmp_path / "server.pem").read_text().partition("-----BEGIN PRIVATE KEY-----")[0]
+        good = pin_of(ssl.PEM_cert_to_DER_cert(certificate))
+        for pin, accepted in ((good, True), ("sha256/" + "A" * 43 + "=", False)):
+            async with a_transport(
+                f"https://127.0.0.1:{server.port}", tls={"ca_file": ca_file, "pins": [pin]}
+            ) as transport:
+                call = a_call()
+                result = await transport.send(call, "p", "POST", "/x", body=BODY)
+                assert isinstance(result, HttpAnswer if accepted else NoConnection)
+                assert only_leg(call).outcome is (LegOutcome.ANSWERED if accepted else LegOutcome.NOT_SENT)
+        assert len(server.heard) == 1

@@ -517,3 +517,22 @@ async def test_a_mask_that_fails_costs_the_text_and_not_the_outcome() -> None:
         assert await one(transport, call) == OK
         assert only_leg(call).response == f"<{len(OK)} bytes, text/xml, not shown>"
         await transport.close()
+
+
+@pytest.mark.parametrize("piece", [b"x" * 10_000, b"\n" * 10_000, b"\x00" * 10_000, b"<a>" * 3_000])
+async def test_a_line_that_never_ends_is_cut_off_after_few_bytes(piece: bytes) -> None:
+    poured = 0
+
+    async def behave(_heard: HeardLine, writer: asyncio.StreamWriter) -> bool:
+        nonlocal poured
+        while not writer.transport.is_closing():
+            writer.write(piece)
+            poured += len(piece)
+            await writer.drain()
+        return False
+
+    async with line_server(behave) as server, a_transport(server.port) as transport:
+        result = await one(transport)
+        assert result == NoAnswer("the answer is larger than the bound", BAD_ANSWER)
+        await until(lambda: not server.open_now)
+    assert poured < 30_000_000  # what the sockets' buffers hold, and no more

@@ -136,3 +136,66 @@ def test_the_registry_has_the_capability_record_of_each_connector() -> None:
     natives = [name for name in record.__struct_fields__ if getattr(record, name) is Support.NATIVE]
     assert len(natives) == 15
     assert (record.client_chosen_code, record.partial_redeem, record.tender_first) == (True, True, False)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:8081", "is a loopback address, in no network of allowed_networks"),
+        ("https://localhost:8081", "is a loopback address, in no network of allowed_networks"),
+        ("https://10.0.0.5", "is a private address, in no network of allowed_networks"),
+        ("https://[::ffff:192.168.0.1]:443", "is a private address, in no network of allowed_networks"),
+        ("https://169.254.169.254", "is where a cloud keeps a machine's credentials, and is never allowed"),
+        ("https://[fd00:ec2::254]", "is where a cloud keeps a machine's credentials, and is never allowed"),
+        ("https://0.0.0.0:5432", "is no machine's address, and is never allowed"),
+        ("https://2130706433", "is neither a name nor an address as it is usually written"),
+        ("https://0x7f.1", "is neither a name nor an address as it is usually written"),
+        ("https://provider.example\n.evil.example", "has more than scheme, host and port"),
+        ("https://provider.example%0a.evil.example", "is neither a name nor an address as it is usually written"),
+        ("http://provider.example", "is without TLS to another machine"),
+        ("https://user:example-pass@provider.example", "has more than scheme, host and port"),
+        ("https://@provider.example", "has more than scheme, host and port"),
+        ("https://provider.example/../admin", "has more than scheme, host and port"),
+        ("https://provider.example?x", "has more than scheme, host and port"),
+        ("https://provider.example#x", "has more than scheme, host and port"),
+        ("HTTPS://provider.example", "has more than scheme, host and port"),
+        ("file:///etc/passwd", "is not an http or https URL"),
+        ("gopher://127.0.0.1:6379", "is not an http or https URL"),
+        ("https://", "is not an http or https URL"),
+        ("https://provider.example:0", "is not an http or https URL"),
+        ("https://provider.example:65536", "is not a URL"),
+    ],
+)
+def test_an_address_inside_is_not_taken_in_production(url: str, why: str) -> None:
+    """`registry.build` is what every way in asks: the command line, the console, and a process that starts."""
+    with pytest.raises(ProviderSettingsError) as refusal:
+        build("sandbox", "p", {"base_url": url, "api_key": "example-secret"}, sandbox=False)
+    assert str(refusal.value).startswith(f"providers.p.base_url {why}; set it to ")
+    assert "example-pass" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "refused"),
+    [
+        ({"base_url": "https://10.8.0.7"}, None),
+        ({"base_url": "https://10.8.1.7"}, "base_url is a private address"),
+        ({"base_url": "http://10.8.0.7"}, "base_url is without TLS to another machine"),
+        ({"base_url": "http://10.8.0.7", "cleartext": True}, None),
+        ({"base_url": "http://provider.example", "cleartext": True}, None),  # judged when it is looked up
+        ({"base_url": "http://196.25.1.1", "cleartext": True}, "base_url is without TLS outside allowed_networks"),
+        (
+            {"base_url": "http://10.8.0.7", "cleartext": True, "proxy_url": "http://10.8.0.1:3128"},
+            "proxy_url needs TLS",
+        ),
+        ({"base_url": "https://127.0.0.1"}, "base_url is a loopback address"),
+    ],
+)
+async def test_a_network_that_is_named_lets_a_provider_behind_a_vpn_in(
+    settings: dict[str, object], refused: str | None
+) -> None:
+    given = {"api_key": "k", "allowed_networks": ["10.8.0.0/24"]} | settings
+    if refused is None:
+        await build("sandbox", "p", given, sandbox=False).close()
+        return
+    with pytest.raises(ProviderSettingsError, match=rf"^providers\.p\.{refused}"):
+        build("sandbox", "p", given, sandbox=False)
