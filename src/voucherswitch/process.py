@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
 
 import asyncpg
 import structlog
@@ -19,11 +18,12 @@ from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.migrate import pending
 from voucherswitch.journal.partitions import make_days
 from voucherswitch.journal.presence import Presence, Worker, this_process
+from voucherswitch.journal.vault_keys import KeyWatch, join, known_keys
 from voucherswitch.providers.breaker import BreakerLimits, Breakers
 from voucherswitch.providers.gate import Gate
 from voucherswitch.providers.pool import ProviderPool
 from voucherswitch.security.key_source import FileKeys, source_of
-from voucherswitch.security.vault import Vault, VaultError
+from voucherswitch.security.vault import Vault
 
 log = structlog.get_logger(__name__)
 
@@ -35,37 +35,25 @@ class Parts(Struct, frozen=True):
     worker: Worker
     pool: asyncpg.Pool
     vault: Vault
+    keys: KeyWatch
     journal: Journal
     catalogue: LiveCatalogue
     providers: ProviderPool
     gate: Gate
 
 
-_CHECK: Final = b"vault check"
-
-
 async def open_vault(settings: Settings, connection: Connection) -> Vault:
-    """Read the vault key and make sure that it is this journal's; a new sandbox makes one.
+    """Read the vault's keys and make sure that they are this journal's; a new sandbox makes them.
 
     Raises:
-        VaultError: one line: the key file is missing or damaged, or it is not the one that sealed this journal.
+        VaultError: one line: the keys are missing or damaged, or they are not those that sealed this journal.
     """
-    sealed = await connection.fetchval("SELECT sealed FROM vault_check")
     source = source_of(settings)
-    if sealed is None and settings.environment == "sandbox" and isinstance(source, FileKeys):
+    rows = await known_keys(connection)
+    if not rows and settings.environment == "sandbox" and isinstance(source, FileKeys):
         source.create()
-    vault = Vault(source.read())
-    if sealed is None:
-        await connection.execute(
-            "INSERT INTO vault_check (sealed) VALUES ($1) ON CONFLICT DO NOTHING", vault.seal(_CHECK, _CHECK)
-        )
-        sealed = await connection.fetchval("SELECT sealed FROM vault_check")
-    try:
-        vault.open(sealed, _CHECK)
-    except VaultError as error:
-        raise VaultError(
-            f"{source.where} is not the vault key that sealed this journal's vouchers ({error}); restore the right one"
-        ) from error
+    vault = Vault(source.read() if source.quick else await asyncio.to_thread(source.read))
+    await join(connection, vault, source.where, rows)
     return vault
 
 
@@ -114,12 +102,14 @@ async def _open(stack: AsyncExitStack, settings: Settings, url: str, application
     journal = Journal(
         pool, vault, worker.worker_id, batch_max=settings.journal_batch_max, queue_max=settings.journal_queue_max
     )
-    presence = Presence(pool, worker, settings.worker_lease_s, journal.end_forgotten_calls)
+    presence = Presence(pool, worker, settings.worker_lease_s, vault, journal.end_forgotten_calls)
     catalogue = LiveCatalogue(pool, settings.catalogue_poll_ms)
     providers = ProviderPool(vault, settings.provider_in_flight_max, sandbox=settings.is_sandbox)
+    keys = KeyWatch(pool, vault, source_of(settings))
+    catalogue.on_change(keys.look)  # first: what the others open may be under a new key
     catalogue.on_change(providers.refresh)
     breakers = Breakers(pool, BreakerLimits.of(settings))
-    for end in (providers.close, presence.release, journal.drain, catalogue.stop, breakers.stop):
+    for end in (providers.close, presence.release, journal.drain, keys.stop, catalogue.stop, breakers.stop):
         stack.push_async_callback(end)  # each may be called although what it ends was never begun
     await catalogue.start()
     await presence.register()
@@ -129,6 +119,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, url: str, application
         worker=worker,
         pool=pool,
         vault=vault,
+        keys=keys,
         journal=journal,
         catalogue=catalogue,
         providers=providers,

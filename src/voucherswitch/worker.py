@@ -20,6 +20,7 @@ from voucherswitch.config.limits import (
     LATE_ANSWERS_S,
     PARTITION_CHECK_S,
     TOKEN_CHECK_S,
+    VAULT_SWEEP_S,
 )
 from voucherswitch.config.settings import Settings
 from voucherswitch.journal import partitions
@@ -29,14 +30,17 @@ from voucherswitch.journal.batcher import DATABASE_TROUBLE
 from voucherswitch.journal.invariant_watch import check_recent, last_check, unresolved
 from voucherswitch.journal.invariants import INVARIANTS, Connection
 from voucherswitch.journal.reports import saf_queues
+from voucherswitch.journal.resealing import let_newest_seal, reseal
 from voucherswitch.journal.statements import SQL
 from voucherswitch.monitoring.metrics import JournalMetrics, QueueDepth, new_registry, served
-from voucherswitch.people.audit.watch import walk_hourly
+from voucherswitch.people.audit import Event, record
+from voucherswitch.people.audit.watch import WORKER, walk_hourly
 from voucherswitch.process import Parts, opened
 from voucherswitch.saf.express import Express
 from voucherswitch.saf.lanes import Lanes
 from voucherswitch.saf.policy import Backoff
 from voucherswitch.saf.sender import Sender, SenderLimits
+from voucherswitch.security.sealed import SEALED
 from voucherswitch.switch.deps import Background, Deps
 from voucherswitch.switch.resolve import Patience
 from voucherswitch.switch.resolver import Resolver
@@ -161,6 +165,25 @@ async def _measure(connection: Connection, metrics: JournalMetrics) -> None:
         }
     )
     metrics.unresolved(*await unresolved(connection))
+    vault = await connection.fetchrow(SQL["vault_progress"], [table.name for table in SEALED])
+    if vault is not None and vault["seals"] is not None:
+        metrics.vault(*vault)
+
+
+async def seal_anew(parts: Parts, stopping: asyncio.Event) -> None:
+    """After a rotation of the vault's keys seal with the newest one, and seal anew what older ones have sealed."""
+
+    async def rotate() -> None:
+        if not parts.keys.rotating:
+            return
+        async with parts.pool.acquire() as connection, connection.transaction():
+            if (key_id := await let_newest_seal(connection)) is not None:
+                event = Event(actor=WORKER, action="key.activate", object_kind="vault_key", object_id=str(key_id))
+                await record(connection, event)
+                log.info("every process has the new vault key: it seals", key_id=key_id)
+        await reseal(parts.pool, parts.vault, stopping)
+
+    await every(VAULT_SWEEP_S, rotate, stopping)
 
 
 async def watch_audit(parts: Parts, stopping: asyncio.Event) -> None:
@@ -247,4 +270,5 @@ DUTIES: tuple[Duty, ...] = (
     watch_audit,
     keep_archive,
     keep_tokens,
+    seal_anew,
 )

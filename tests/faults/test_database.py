@@ -53,7 +53,7 @@ async def test_a_sale_whose_outcome_cannot_be_recorded_is_unknown_never_not_proc
 async def test_a_worker_that_starts_while_the_database_breaks_waits_for_it(switch: Switch) -> None:
     """Ending instead would use up the restarts that its supervisor allows, during every failover."""
     async with DatabaseDoor(switch.folder / "door", switch.database_socket) as door:
-        cut = door.cut_at(b"FROM vault_check", answered=False)
+        cut = door.cut_at(b"FROM vault_key", answered=False)
         async with switch.lone_worker(database_url=door.url) as (client, process):
             assert cut()
             assert (await client.post("/vouchers", a_provision())).status == 201

@@ -27,7 +27,7 @@ class Process:
         self.pool = pool
         self.worker: Worker = this_process("switch")
         self.journal = Journal(pool, vault, self.worker.worker_id, batch_max=8, queue_max=100)
-        self.presence = Presence(pool, self.worker, LEASE_S, self.journal.end_forgotten_calls)
+        self.presence = Presence(pool, self.worker, LEASE_S, vault, self.journal.end_forgotten_calls)
 
     async def lives(self) -> "Process":
         await self.presence.register()

@@ -33,7 +33,7 @@ _CONSTANT: Final = frozenset(
         SQL["catalogue_version"],
         SQL["open_restoration"],
         "SELECT make_leg_partitions($1)",
-        "SELECT sealed FROM vault_check",
+        SQL["vault_keys"],
     }
 )
 

@@ -30,6 +30,7 @@ from voucherswitch.cli import (
     saf,
     sandbox,
     till,
+    vault,
     verify,
 )
 from voucherswitch.cli.errors import FAILED, CommandError, line_for, say, unexpected_line
@@ -123,7 +124,7 @@ explain.register(app)
 resolve.register(app)
 verify.register(app)
 torture.register(app)
-for group in (originator, product, route, receiver, provider, saf, audit, db, archive, certs):
+for group in (originator, product, route, receiver, provider, saf, audit, db, archive, certs, vault):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 

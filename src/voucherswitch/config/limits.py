@@ -16,6 +16,17 @@ VAULT_KEY_TEXT_BYTES_MAX: Final = 64 * 1024
 # What a key management service gets to answer, at a start and when a key is added.
 VAULT_KEY_COMMAND_S: Final = 10.0
 
+# A key that is known to the journal and not to this process: how often its source is asked again.
+VAULT_LOOK_AGAIN_S: Final = 2.0
+# How often the worker looks whether a new key may seal, and whether something is left under an older one.
+VAULT_SWEEP_S: Final = 2.0
+# What is sealed anew at a time: some 300 requests, whose rows are locked for a few milliseconds; and the pause after
+# it, in which the sales have the disk to themselves.
+VAULT_SWEEP_BLOCKS: Final = 64
+VAULT_SWEEP_PAUSE_S: Final = 0.02
+# Counting all that is sealed: a scan of the largest table.
+VAULT_COUNT_S: Final = 600.0
+
 # Lanes keep one request's advices in order. 16 keep 16 senders busy; each more is a lease to renew.
 LANES_PER_PROVIDER: Final = 16
 

@@ -25,6 +25,7 @@ from msgspec import Struct
 from voucherswitch.config.limits import CALL_END_SPARE_S, FORGOTTEN_CALLS_MAX, WORKER_FORGOTTEN_S
 from voucherswitch.journal.batcher import DATABASE_TROUBLE, JournalError
 from voucherswitch.journal.statements import SQL
+from voucherswitch.security.vault import Vault
 
 log = structlog.get_logger(__name__)
 
@@ -54,11 +55,17 @@ class Presence:
     """The lease of one process, renewed in the background from `register` to `release`."""
 
     def __init__(
-        self, pool: asyncpg.Pool, worker: Worker, lease_s: int, when_renewed: Callable[[], Awaitable[None]]
+        self,
+        pool: asyncpg.Pool,
+        worker: Worker,
+        lease_s: int,
+        vault: Vault,
+        when_renewed: Callable[[], Awaitable[None]],
     ) -> None:
         self._pool = pool
         self._worker = worker
         self._lease_s = lease_s
+        self._vault = vault
         self._when_renewed = when_renewed
         self._renewing: asyncio.Task[None] | None = None
 
@@ -93,8 +100,9 @@ class Presence:
         worker = self._worker
         async with self._pool.acquire() as connection:
             await connection.execute(
-                SQL["renew_worker"], worker.worker_id, worker.role, worker.host, worker.pid, self._lease_s
-            )
+                SQL["renew_worker"], worker.worker_id, worker.role, worker.host, worker.pid, self._lease_s,
+                sorted(self._vault.key_ids), self._vault.current,
+            )  # fmt: skip
             await connection.execute(SQL["forget_workers"], WORKER_FORGOTTEN_S)
 
 

@@ -49,6 +49,7 @@ SQL: Final[dict[str, str]] = {
         "restoration",
         "audit",
         "tokens",
+        "vault",
     )
     for name, body in load(f"{file}.sql").items()
 }

@@ -68,6 +68,21 @@ class JournalMetrics:
             "voucherswitch_unresolved_cents", "What the unresolved requests were asked for.", registry=registry
         )
 
+        self._sealing_key = Gauge(
+            "voucherswitch_vault_sealing_key", "Number of the vault key that seals.", registry=registry
+        )
+        self._blocks_left = Gauge(
+            "voucherswitch_vault_blocks_left",
+            "Blocks of sealed tables that are still to be looked through for what older vault keys have sealed; "
+            "0: all of it is under the key that seals.",
+            registry=registry,
+        )
+        self._unopened = Gauge(
+            "voucherswitch_vault_unopened_values",
+            "Sealed values that did not open when they were to be sealed anew.",
+            registry=registry,
+        )
+
     def checked(self, broken: Mapping[str, int], ended_at_s: float, duration_s: float) -> None:
         """What the last check found: broken rows of every invariant, 0 included, and when it ended (Unix time)."""
         for name, rows in broken.items():
@@ -88,6 +103,12 @@ class JournalMetrics:
         """Requests that somebody or something has to find out about."""
         self._unresolved.set(requests)
         self._at_stake.set(cents)
+
+    def vault(self, sealing_key: int, blocks_left: int, unopened: int) -> None:
+        """Which vault key seals, and how far the rest is under it."""
+        self._sealing_key.set(sealing_key)
+        self._blocks_left.set(blocks_left)
+        self._unopened.set(unopened)
 
 
 def new_registry() -> CollectorRegistry:

@@ -44,6 +44,12 @@ _COLUMNS: Final = """
 SELECT attname AS name, format_type(atttypid, NULL) AS type
   FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
 """
+_VAULT_KEYS: Final = """
+SELECT coalesce(array_agg(DISTINCT get_byte(head, 0)), '{}')
+  FROM transaction JOIN archiving USING (request_id, generation),
+       LATERAL (VALUES (substring(request FROM 2 FOR 1)), (substring(answer FROM 2 FOR 1))) AS sealed (head)
+ WHERE length(head) = 1
+"""
 _LOCK: Final = "hashtext('voucherswitch archive')"
 
 Key: TypeAlias = tuple[datetime, UUID, int]
@@ -80,11 +86,12 @@ class _ChangedError(Exception):
 
 
 class _Copied(Struct, frozen=True):
-    """One file of a batch, durable, not yet in the manifest."""
+    """One file of a batch, durable, not yet in the manifest. `vault_keys` have sealed something in it."""
 
     holds: str
     path: Path
     content: Content
+    vault_keys: list[int]
     written: files.Written
 
 
@@ -206,6 +213,7 @@ class Archiver:
             await connection.execute(SQL["archive_requests"], *limits, timeout=ARCHIVE_STATEMENT_S)
             await connection.execute(SQL["archive_vouchers"], *limits, timeout=ARCHIVE_STATEMENT_S)
             await connection.execute(SQL["archive_advices"], timeout=ARCHIVE_STATEMENT_S)
+            vault_keys: list[int] = await connection.fetchval(_VAULT_KEYS, timeout=ARCHIVE_STATEMENT_S)
             for holds, (chosen, key, order) in _KEYS.items():
                 source = f"FROM {holds} JOIN {chosen} USING ({key})"
                 row = await connection.fetchrow(
@@ -224,7 +232,8 @@ class Archiver:
         copied = []
         for holds, path, columns, content, csv in wanted:
             written = await asyncio.to_thread(files.write, csv, path, columns, content, holds)
-            copied.append(_Copied(holds=holds, path=path, content=content, written=written))
+            sealed_by = vault_keys if holds == "transaction" else []
+            copied.append(_Copied(holds=holds, path=path, content=content, vault_keys=sealed_by, written=written))
         return batch, copied
 
     async def _copy_out(self, query: str, csv: Path) -> None:
@@ -244,11 +253,11 @@ class Archiver:
         rows = {one.holds: one.content.rows for one in copied}
         async with connection.transaction():
             await connection.executemany(
-                "INSERT INTO archive_file (batch, holds, path, rows, cents, bytes, sha256) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                "INSERT INTO archive_file (batch, holds, path, rows, cents, bytes, sha256, vault_keys) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
                 [
                     (batch, one.holds, str(one.path.relative_to(self._root)), one.content.rows, one.content.cents,
-                     one.written.size, one.written.sha256)
+                     one.written.size, one.written.sha256, one.vault_keys)
                     for one in copied
                 ],
             )  # fmt: skip

@@ -1,8 +1,9 @@
 -- renew_worker --
--- Say that this process lives. The first time it registers; it does so again when its row was forgotten meanwhile.
-INSERT INTO worker AS w (worker_id, role, host, pid, expires_at)
-VALUES ($1, $2, $3, $4, clock_timestamp() + $5::integer * interval '1 second')
-ON CONFLICT (worker_id) DO UPDATE SET expires_at = excluded.expires_at;
+-- Say that this process lives, and which vault keys it has. The first time it registers; it does so again when its row was forgotten meanwhile.
+INSERT INTO worker AS w (worker_id, role, host, pid, expires_at, vault_keys, vault_seals)
+VALUES ($1, $2, $3, $4, clock_timestamp() + $5::integer * interval '1 second', $6, $7)
+ON CONFLICT (worker_id) DO UPDATE SET (expires_at, vault_keys, vault_seals)
+                                    = (excluded.expires_at, excluded.vault_keys, excluded.vault_seals);
 
 -- forget_workers --
 -- Forget the long dead: a worker without a row counts as dead all the same.

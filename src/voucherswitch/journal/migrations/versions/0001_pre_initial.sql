@@ -148,6 +148,7 @@ CREATE TABLE archive_file (                            -- Parquet files: what wa
     cents                 bigint NOT NULL,             -- sum of their amounts
     bytes                 bigint NOT NULL,
     sha256                bytea NOT NULL,
+    vault_keys            smallint[] NOT NULL DEFAULT '{}', -- which sealed something in it
     archived_at           timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (batch, holds)
 );
@@ -198,7 +199,9 @@ CREATE TABLE worker (                                  -- processes that call pr
     host                  text NOT NULL,
     pid                   integer NOT NULL,
     started_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
-    expires_at            timestamptz NOT NULL
+    expires_at            timestamptz NOT NULL,
+    vault_keys            smallint[] NOT NULL DEFAULT '{}', -- which it has
+    vault_seals           smallint                     -- with which it seals
 );
 
 -- Whether the worker that began a call can still end it. A worker whose lease has run out counts as dead.
@@ -264,9 +267,21 @@ BEGIN
 END $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON resolution FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
-CREATE TABLE vault_check (                             -- one known text, sealed: tells a wrong key before it does harm
-    singleton             boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    sealed                bytea NOT NULL
+CREATE TABLE vault_key (                               -- the keys that seal or have sealed; the keys themselves are elsewhere (0027)
+    key_id                smallint PRIMARY KEY CHECK (key_id BETWEEN 1 AND 255),
+    known                 bytea NOT NULL,              -- a known text under this key: tells a wrong key before it does harm
+    added_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seals_since           timestamptz,                 -- the newest of those that have one seals; NULL: not every process has it yet
+    retired_at            timestamptz                  -- nothing needs it any more; its number is not used again
+);
+
+CREATE TABLE vault_sweep (                             -- how far the worker is in sealing anew what older keys have sealed
+    table_name            text PRIMARY KEY,
+    key_id                smallint NOT NULL,           -- the key that seals
+    next_block            bigint NOT NULL DEFAULT 0,   -- of the table: the blocks before it have been looked through
+    resealed              bigint NOT NULL DEFAULT 0,   -- values
+    unopened              bigint NOT NULL DEFAULT 0,   -- values of older keys that do not open, found on this way
+    finished_at           timestamptz                  -- then a count of the whole table found no other value of an older key
 );
 
 CREATE TABLE originator (
@@ -395,6 +410,7 @@ CREATE TABLE originator_certificate (                  -- who has any must prese
     UNIQUE NULLS NOT DISTINCT (originator_id, fingerprint, subject)
 );
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON originator_certificate FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON vault_key FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON provider FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON maintenance FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
 CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON voucher_provider FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue_version();
@@ -420,7 +436,7 @@ CREATE TABLE token_key (                               -- keys that sign our tok
     kid                   text PRIMARY KEY,            -- RFC 7638
     state                 smallint NOT NULL,           -- 1 next, 2 active, 3 retired
     public                text NOT NULL,               -- JWK
-    sealed                bytea NOT NULL,              -- the private JWK
+    sealed                bytea NOT NULL,              -- sealed: the private JWK
     made_at               timestamptz NOT NULL DEFAULT clock_timestamp(),
     activated_at          timestamptz,
     retired_at            timestamptz,
