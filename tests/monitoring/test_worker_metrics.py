@@ -73,3 +73,9 @@ async def test_every_invariant_is_told_and_when_it_was_looked_at(watched: Watche
 async def test_the_queue_of_each_provider_is_told(watched: Watched) -> None:
     await watched.shows('voucherswitch_saf_advices{provider="sandbox",state="parked"}', 0)
     assert 'voucherswitch_saf_oldest_advice_seconds{provider="sandbox"}' in await watched.metrics()
+
+
+async def test_the_vault_key_that_seals_is_told_and_that_nothing_is_left_under_another(watched: Watched) -> None:
+    await watched.shows("voucherswitch_vault_sealing_key", 1)
+    await watched.shows("voucherswitch_vault_blocks_left", 0)
+    await watched.shows("voucherswitch_vault_unopened_values", 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from voucherswitch.cli import sandbox
 from voucherswitch.config.settings import Settings, SettingsError
 from voucherswitch.security import key_source
 from voucherswitch.security.key_source import CommandKeys, EnvironmentKeys, FileKeys, KeySource, source_of
@@ -198,3 +199,13 @@ def test_keys_in_a_settings_file_are_refused(nothing_set: Path) -> None:
     with pytest.raises(SettingsError, match="does not belong into a settings file") as raised:
         Settings()
     assert TEXT.splitlines()[2] not in str(raised.value)
+
+
+def test_the_sandbox_gives_keys_in_the_environment_to_nobody_who_seals_nothing(nothing_set: Path) -> None:
+    settings = Settings()
+    children = (
+        *sandbox._simulators(settings, "postgresql://h/db"),
+        *sandbox._background(settings, "postgresql://h/db"),
+    )
+    kept = {child.name for child in children if child.env.get("VOUCHERSWITCH_VAULT_KEYS", TEXT) == TEXT}
+    assert kept == {"worker"}

@@ -172,6 +172,10 @@ def own_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "voucherswitch", *arguments]
 
 
+# Over our environment, for processes that seal and open nothing; an empty value is none.
+WITHOUT_KEYS: Final = {"VOUCHERSWITCH_VAULT_KEYS": ""}
+
+
 def child_env(settings: "Settings", url: str) -> dict[str, str]:
     """What a child must know beyond our environment: the database, and the arguments that we were given."""
     tls = {

@@ -226,7 +226,7 @@ def _simulators(settings: "Settings", url: str) -> "list[Child]":
         Child(
             name="simulators",
             argv=processes.own_command("simulators", "--id-reuse", "rebind", "--code-reuse", "rebind"),
-            env=processes.child_env(settings, url),
+            env=processes.child_env(settings, url) | processes.WITHOUT_KEYS,
             # They are started in this order: when the last one listens, all do.
             ready=(settings.simulator_host, list(processes.simulator_ports(settings).values())[-1]),
             stop_order=3,
@@ -249,10 +249,11 @@ def _background(settings: "Settings", url: str) -> "list[Child]":
             return False
 
     env = processes.child_env(settings, url)
+    keyless = env | processes.WITHOUT_KEYS
     console = (settings.console_host, settings.console_port)
     return [
         Child(name="worker", argv=processes.own_command("worker"), env=env, ready=worker_ready, stop_order=1),
-        Child(name="console", argv=processes.own_command("console"), env=env, ready=console, stop_order=2),
+        Child(name="console", argv=processes.own_command("console"), env=keyless, ready=console, stop_order=2),
     ]
 
 
