@@ -12,11 +12,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import uvicorn
 from msgspec import Struct
 
 from voucherswitch.config.settings import Settings
 from voucherswitch.console.app import server_config
+from voucherswitch.console.server import Server
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 
@@ -154,11 +154,12 @@ class Console:
 
 
 @asynccontextmanager
-async def serving(url: str) -> AsyncIterator[Console]:
-    """Serve a console for that database until the end of the block."""
+async def serving(url: str, **changed: Any) -> AsyncIterator[Console]:
+    """Serve a console for that database, with some settings, until the end of the block."""
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
-    server = uvicorn.Server(server_config(Settings(console_port=port), url))
+    settings = Settings(console_port=port, **changed)
+    server = Server(settings, server_config(settings, url))
     served = asyncio.create_task(server._serve([sock]))  # without its signal handlers: they are the test runner's
     try:
         while not server.started:

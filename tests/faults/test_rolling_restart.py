@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from support.certificates import ClientTls
 from support.client import Answer
 from support.messages import Json, a_confirmation, a_provision
 from support.originators import TILL
@@ -36,9 +37,11 @@ class Sales:
         self._switch = switch
         self._stopping = False
 
-    async def till(self, *, keep: bool) -> None:
+    async def till(self, *, keep: bool, over_tls: bool) -> None:
         """Sell without a pause, so that there always is a request on its way."""
-        wire = Wire(self._switch, TILL)
+        switch = self._switch
+        root, tls = (switch.tls_root, ClientTls(switch.authority.path)) if over_tls else (switch.root, None)
+        wire = Wire(switch, TILL, root, tls)
         while not self._stopping:
             request = a_provision(cents=10_000)
             try:
@@ -48,7 +51,7 @@ class Sales:
                     confirmed = await wire.post("/vouchers/confirmations", a_confirmation(request["id"]), keep=keep)
                     self.answers.append((request, confirmed))
             except (OSError, EOFError) as error:
-                self.broken.append(f"{'kept' if keep else 'fresh'} connection: {error!r}")
+                self.broken.append(f"{'kept' if keep else 'fresh'} connection to {root}: {error!r}")
         wire.close()
 
     def stop(self) -> None:
@@ -72,12 +75,18 @@ async def _backends(switch: Switch) -> set[int]:
 
 @pytest.mark.timeout(240)
 async def test_a_rolling_restart_under_load_breaks_no_request_and_the_books_agree(switch: Switch) -> None:
-    """Tills that keep their connection send at every moment of the stop; the others connect at every moment of it."""
+    """Tills that keep their connection send at every moment of the stop; the others connect at every moment of it.
+
+    Every other one speaks TLS.
+    """
     supervisor = switch.workers[0]
     await switch.client.post("/vouchers", a_provision())  # the password is verified once, before the rush
     before = await _backends(switch)
     sales = Sales(switch)
-    tills = [asyncio.create_task(sales.till(keep=number < KEEPING)) for number in range(KEEPING + FRESH)]
+    tills = [
+        asyncio.create_task(sales.till(keep=number < KEEPING, over_tls=number % 2 == 1))
+        for number in range(KEEPING + FRESH)
+    ]
     try:
         supervisor.signal(signal.SIGHUP)
         await _restarted(supervisor)

@@ -121,7 +121,7 @@ def test_no_renegotiation(switch: Switch) -> None:
     settings = Settings(
         tls_certificate_file=switch.server.certificate_path, tls_key_file=switch.server.key_path, data_dir=switch.folder
     )
-    context = read_tls(settings, ask_clients=True).context
+    context = read_tls(settings, None).context
     assert context.options & ssl.OP_NO_RENEGOTIATION
     assert context.options & ssl.OP_NO_COMPRESSION
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2

@@ -175,7 +175,7 @@ def test_what_kubernetes_sets_is_not_taken_for_a_slip(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "switch.example"])
 @pytest.mark.parametrize("environment", ["sandbox", "production"])
 def test_plain_http_stays_on_this_machine(nothing_set: Path, name: str, host: str, environment: str) -> None:
-    """In both environments: neither the interface nor the console has TLS of its own."""
+    """In both environments: without TLS edges, and for the console without operators' certificates."""
     key = nothing_set / "key"
     key.touch()
     message = refusal(environment=environment, vault_key_file=key, **{name: host})

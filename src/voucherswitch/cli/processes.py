@@ -203,7 +203,8 @@ def interface_urls(settings: "Settings") -> list[str]:
 
 def console_url(settings: "Settings") -> str:
     """Where operators reach this machine's console."""
-    return f"http://{_in_url(settings.console_host)}:{settings.console_port}"
+    scheme = "http" if settings.console_client_ca_file is None else "https"
+    return f"{scheme}://{_in_url(settings.console_host)}:{settings.console_port}"
 
 
 def check_usable(settings: "Settings", url: str) -> None:
@@ -213,10 +214,10 @@ def check_usable(settings: "Settings", url: str) -> None:
         DatabaseError, SettingsError, VaultError: one line that says what cannot be used.
     """
     from voucherswitch.process import open_vault
-    from voucherswitch.security.tls import read_tls
+    from voucherswitch.security.tls import originators, read_tls
 
     if settings.tls_certificate_file is not None:
-        read_tls(settings, ask_clients=True)
+        read_tls(settings, originators(settings))
 
     async def check() -> None:
         await check_database(url)

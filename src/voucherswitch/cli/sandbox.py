@@ -94,7 +94,7 @@ def up(
 def _with_certificates(settings: "Settings", workers: int | None) -> "Settings":
     """Serve TLS with development certificates, and take those of clients, unless others are set."""
     from voucherswitch.security.dev_certificates import DevCertificates
-    from voucherswitch.security.tls import read_tls
+    from voucherswitch.security.tls import originators, read_tls
 
     if settings.tls_certificate_file is None:
         made = DevCertificates(settings.data_dir / CERTIFICATES)
@@ -109,7 +109,7 @@ def _with_certificates(settings: "Settings", workers: int | None) -> "Settings":
                 "tls_client_revocations_file": made.revocations,
             }
         settings = load_settings(workers=workers, **ours)
-    read_tls(settings, ask_clients=True)  # says now what the processes would fail over
+    read_tls(settings, originators(settings))  # says now what the processes would fail over
     return settings
 
 

@@ -104,11 +104,18 @@ def _refuse_open_doors(settings: "Settings", refuse: Refusal) -> None:
             f"{settings.interface_host!r} would show passwords and PINs to the network: this address is plain HTTP",
             "set 127.0.0.1 and serve TLS (tls_host, tls_certificate_file), or name the TLS edges in trusted_edges",
         )
-    if not is_loopback(settings.console_host):
+    if not is_loopback(settings.console_host) and settings.console_client_ca_file is None:
         raise refuse(
             "console_host",
-            f"{settings.console_host!r} would open the console to the network: it is plain HTTP and has no login",
-            "set 127.0.0.1 and reach it through an SSH tunnel",
+            f"{settings.console_host!r} would open the console to the network: it has no login",
+            "set 127.0.0.1 and reach it through an SSH tunnel, or let it ask operators for certificates: "
+            "console_client_ca_file",
+        )
+    if settings.console_client_ca_file is not None and settings.console_client_ca_file == settings.tls_client_ca_file:
+        raise refuse(
+            "console_client_ca_file",
+            "is tls_client_ca_file, so that every originator could see the console",
+            "set an authority of the operators' own",
         )
     if any(network.prefixlen == 0 for network in settings.trusted_edges):
         raise refuse(
@@ -121,6 +128,8 @@ def _refuse_open_doors(settings: "Settings", refuse: Refusal) -> None:
         ("tls_key_file", "tls_certificate_file"),
         ("tls_client_ca_file", "tls_certificate_file"),
         ("tls_client_revocations_file", "tls_client_ca_file"),
+        ("console_client_ca_file", "tls_certificate_file"),
+        ("console_client_revocations_file", "console_client_ca_file"),
     ):
         if getattr(settings, name) is not None and getattr(settings, needed) is None:
             raise refuse(needed, f"is not set, and {name} is of no use without it", "set the file, PEM")

@@ -150,9 +150,29 @@ class Settings(BaseSettings):
         json_schema_extra={"default_text": "unset", "accepts": "a file"},
     )
     console_host: Host = Field(
-        "127.0.0.1", description="Address on which the console is served. Other than loopback only with TLS."
+        "127.0.0.1",
+        description="Address on which the console is served. Other than loopback only with `tls_certificate_file` and "
+        "`console_client_ca_file`.",
     )
     console_port: Whole = port(8081, "Port on which the console is served.")
+    console_client_ca_file: AbsolutePath | None = Field(
+        None,
+        description="The authorities that operators' certificates must come from, up to their roots, PEM; not those of "
+        "originators. Set: the console is served over TLS, to who has such a certificate.",
+        json_schema_extra={"default_text": "unset", "accepts": "a file"},
+    )
+    console_client_revocations_file: AbsolutePath | None = Field(
+        None,
+        description="Revocation lists (CRL) of all of these authorities, PEM, as `tls_client_revocations_file`.",
+        json_schema_extra={"default_text": "unset", "accepts": "a file"},
+    )
+    console_sources: Networks = networks("Networks that may connect to the console, besides loopback.")
+    console_hostnames: Annotated[tuple[Host, ...], NoDecode, BeforeValidator(split_words)] = Field(
+        (),
+        max_length=8,
+        description="Names by which browsers may ask for the console, besides those of loopback.",
+        json_schema_extra={"default_text": "none", "accepts": "up to 8 host names, as a list or with commas between"},
+    )
     console_session_idle_s: Whole = whole(900, 60, 86_400, "An operator's session ends after so long without use.")
     console_session_max_s: Whole = whole(36_000, 300, 86_400, "An operator's session ends after so long anyway.")
     console_single_admin: bool = Field(

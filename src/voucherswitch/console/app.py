@@ -1,4 +1,6 @@
-"""The console as one ASGI application and one process: read-only pages on loopback, without a login.
+"""The console as one ASGI application and one process: read-only pages, without a login.
+
+It is served on loopback, or over TLS to whoever has an operator's certificate.
 
 It holds no vault key, so nothing sealed can be opened here whatever a page asks.
 """
@@ -25,13 +27,11 @@ from voucherswitch.console.health import Migrations, health
 from voucherswitch.console.listing import BadFilterError
 from voucherswitch.console.reader import Reader, UnreadableError
 from voucherswitch.console.rendering import ASSETS, Pages
+from voucherswitch.console.server import REQUESTS_MAX, Server
 
 log = structlog.get_logger(__name__)
 
 BACKLOG: Final = 64
-
-# Requests at once; the database's connections are fewer, so most of these wait. More than a handful is a fault.
-REQUESTS_MAX: Final = 64
 
 # A page has had its time by then (reader.PAGE_S_MAX).
 DRAIN_S: Final = 10
@@ -60,7 +60,7 @@ def build_console(settings: Settings, url: str) -> Starlette:
             Route("/health", health),
             Route("/static/{digest}/{name}", _static),
         ],
-        middleware=[Middleware(Guard, pages=rendering)],
+        middleware=[Middleware(Guard, pages=rendering, hostnames=settings.console_hostnames)],
         exception_handlers={
             HTTPException: _http_error,
             BadFilterError: _bad_filter,
@@ -79,8 +79,9 @@ def serve_console(settings: Settings, url: str) -> None:
 
     Raises:
         PortInUseError: one line that says which setting names another port.
+        SettingsError: a certificate or a key cannot be used.
     """
-    server = uvicorn.Server(server_config(settings, url))
+    server = Server(settings, server_config(settings, url))
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
@@ -90,7 +91,7 @@ def serve_console(settings: Settings, url: str) -> None:
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with _listen(settings.console_host, settings.console_port) as sock:
-            log.info("console ready", host=settings.console_host, port=settings.console_port)
+            log.info("console ready", host=settings.console_host, port=settings.console_port, tls=server.over_tls)
             server.run(sockets=[sock])
     finally:
         for number, handler in before.items():

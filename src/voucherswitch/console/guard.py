@@ -1,9 +1,11 @@
 """What holds for every request: who may ask, how, and what the browser is told about the answer.
 
-The console has no login and listens on loopback only. A web page from elsewhere could still make the operator's own
-browser ask for it under a name that resolves to this machine (DNS rebinding), so only loopback names are answered.
+The console has no login: it listens on loopback, or over TLS to operators' certificates. A web page from elsewhere
+could still make the operator's own browser ask for it under a name that resolves to it (DNS rebinding), so only names
+of loopback and those of `console_hostnames` are answered.
 """
 
+from collections.abc import Iterable
 from typing import Final
 from uuid import uuid4
 
@@ -29,12 +31,16 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+# A year, the least that browsers' lists take. Only over TLS: browsers ignore it elsewhere, and so do we.
+STRICT_TRANSPORT: Final = "max-age=31536000"
+
 
 class Guard:
     """Wraps the application: refuses strange hosts and methods, adds headers, and turns a crash into a page."""
 
-    def __init__(self, app: ASGIApp, pages: Pages) -> None:
+    def __init__(self, app: ASGIApp, pages: Pages, hostnames: Iterable[str]) -> None:
         self._app = app
+        self._hostnames = frozenset(name.lower() for name in hostnames)
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,6 +56,8 @@ class Guard:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
+                if scope["scheme"] == "https":
+                    headers["Strict-Transport-Security"] = STRICT_TRANSPORT
                 headers.setdefault("Cache-Control", "no-store")  # pages hold what only this person may see
             await send(message)
 
@@ -67,11 +75,16 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Response | None:
         hosts = Headers(scope=scope).getlist("host")
-        if len(hosts) != 1 or not is_loopback(_name(hosts[0])):
-            return PlainTextResponse("This console answers only to localhost and loopback addresses.\n", 403)
+        if len(hosts) != 1 or not self._is_ours(_name(hosts[0])):
+            return PlainTextResponse(
+                "This console answers only to loopback addresses and the names in console_hostnames.\n", 403
+            )
         if scope["method"] not in ("GET", "HEAD"):
             return PlainTextResponse("This console is read-only: GET.\n", 405, {"Allow": "GET, HEAD"})
         return None
+
+    def _is_ours(self, name: str) -> bool:
+        return is_loopback(name) or name.lower() in self._hostnames
 
     def _crashed(self, incident: str) -> Response:
         text = f"This is a fault of the console. Its log has the details under incident {incident}."

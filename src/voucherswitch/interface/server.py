@@ -21,6 +21,7 @@ from voucherswitch.interface.app import build_app
 from voucherswitch.interface.connection import Connection, Connections, Drain
 from voucherswitch.interface.doors import Arrival, Doors, warn_of_empty_lists
 from voucherswitch.security.live_tls import LiveTls
+from voucherswitch.security.tls import originators
 
 BACKLOG = 2048
 
@@ -98,7 +99,7 @@ def serve(
         SettingsError: a certificate or a key cannot be used.
     """
     _raise_file_limit()
-    tls = None if settings.tls_certificate_file is None else LiveTls(settings)
+    tls = None if settings.tls_certificate_file is None else LiveTls(settings, originators(settings))
     drain = Drain(settings.drain_s)
     connections = Connections(drain, settings.connections_max)
     doors = Doors(settings, connections.look_again)

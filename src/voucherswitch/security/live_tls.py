@@ -16,23 +16,23 @@ import structlog
 from voucherswitch.config.limits import TLS_ENDS_SOON_DAYS, TLS_ENDS_SOON_LOG_S, TLS_FILES_POLL_S
 from voucherswitch.config.settings import Settings, SettingsError
 from voucherswitch.security.peer import ClientCertificate
-from voucherswitch.security.tls import Tls, files_of, read_tls
+from voucherswitch.security.tls import Clients, Tls, files_of, read_tls
 
 log = structlog.get_logger(__name__)
 
 
 class LiveTls:
-    """The TLS that a server speaks. Without `ask_clients` nobody is asked for a certificate, whatever is set.
+    """The TLS that a server speaks, and what it asks of `clients`.
 
     Raises:
         SettingsError: a file cannot be used.
     """
 
-    def __init__(self, settings: Settings, *, ask_clients: bool = True) -> None:
+    def __init__(self, settings: Settings, clients: Clients | None) -> None:
         self._settings: Final = settings
-        self._ask_clients: Final = ask_clients
+        self._clients: Final = clients
         self._stamps = self._stamped()
-        self._tls: Tls = read_tls(settings, ask_clients=ask_clients)
+        self._tls: Tls = read_tls(settings, clients)
         self._ends_logged_s = -TLS_ENDS_SOON_LOG_S
 
     def context(self) -> ssl.SSLContext:
@@ -59,7 +59,7 @@ class LiveTls:
             return
         self._stamps = stamps  # taken before the files are read, so that a change in between is seen at the next look
         try:
-            self._tls = read_tls(self._settings, ask_clients=self._ask_clients)
+            self._tls = read_tls(self._settings, self._clients)
         except SettingsError as error:
             log.error("TLS files not read anew, those from before stay in use", reason=str(error))
             return
@@ -67,7 +67,7 @@ class LiveTls:
         log.info("TLS files read anew", certificate_ends=self._tls.ends.isoformat())
 
     def _stamped(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(_stamp(path) for path in files_of(self._settings))
+        return tuple(_stamp(path) for path in files_of(self._settings, self._clients))
 
     def _log_ends(self) -> None:
         now_s = time.monotonic()
@@ -80,7 +80,7 @@ class LiveTls:
             log.error(
                 "revocation list out of date: no client certificate is accepted",
                 ended=lists_end.isoformat(),
-                file=str(self._settings.tls_client_revocations_file),
+                setting=None if self._clients is None else self._clients.revocations,
             )
         elif self._tls.ends <= soon:
             log.warning("our certificate ends soon", ends=self._tls.ends.isoformat())

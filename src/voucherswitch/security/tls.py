@@ -40,12 +40,32 @@ class Tls(Struct, frozen=True):
         return certificate.ends <= now or (certificate.issuer, certificate.serial) in self.revoked
 
 
-def read_tls(settings: Settings, *, ask_clients: bool) -> Tls:
+class Clients(Struct, frozen=True):
+    """How clients prove themselves by certificates: the settings that name the files, and whether they must."""
+
+    authorities: str
+    revocations: str
+    required: bool
+
+
+def originators(settings: Settings) -> Clients | None:
+    """What is asked of originators; None: no certificate."""
+    if settings.tls_client_certificates == "off":
+        return None
+    required = settings.tls_client_certificates == "required"
+    return Clients("tls_client_ca_file", "tls_client_revocations_file", required)
+
+
+# What is asked of operators.
+OPERATORS: Final = Clients("console_client_ca_file", "console_client_revocations_file", required=True)
+
+
+def read_tls(settings: Settings, clients: Clients | None) -> Tls:
     """Read the files that the settings name, and make a context of them.
 
     Args:
         settings: with `tls_certificate_file` set.
-        ask_clients: ask for client certificates, as `tls_client_certificates` says.
+        clients: what is asked of clients; None: no certificate.
 
     Raises:
         SettingsError: one of the files cannot be used.
@@ -60,12 +80,11 @@ def read_tls(settings: Settings, *, ask_clients: bool) -> Tls:
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     ends = _load_own(settings, context)
-    if not ask_clients or settings.tls_client_certificates == "off":
+    if clients is None:
         return Tls(context, ends)
-    authorities = _load_authorities(settings, context)
-    required = settings.tls_client_certificates == "required"
-    context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-    lists = _load_revocations(settings, context, authorities)
+    authorities = _load_authorities(settings, clients, context)
+    context.verify_mode = ssl.CERT_REQUIRED if clients.required else ssl.CERT_OPTIONAL
+    lists = _load_revocations(settings, clients, context, authorities)
     return Tls(
         context,
         ends,
@@ -74,15 +93,12 @@ def read_tls(settings: Settings, *, ask_clients: bool) -> Tls:
     )
 
 
-def files_of(settings: Settings) -> tuple[Path, ...]:
+def files_of(settings: Settings, clients: Clients | None) -> tuple[Path, ...]:
     """The files that `read_tls` reads."""
-    named = (
-        settings.tls_certificate_file,
-        settings.tls_key_file,
-        settings.tls_client_ca_file,
-        settings.tls_client_revocations_file,
-    )
-    return tuple(path for path in named if path is not None)
+    names = ["tls_certificate_file", "tls_key_file"]
+    if clients is not None:
+        names += [clients.authorities, clients.revocations]
+    return tuple(path for path in (getattr(settings, name) for name in names) if path is not None)
 
 
 def _load_own(settings: Settings, context: ssl.SSLContext) -> datetime:
@@ -127,22 +143,23 @@ def _load_own(settings: Settings, context: ssl.SSLContext) -> datetime:
     return certificate.not_valid_after_utc
 
 
-def _load_authorities(settings: Settings, context: ssl.SSLContext) -> Sequence[x509.Certificate]:
-    path = settings.tls_client_ca_file
+def _load_authorities(settings: Settings, clients: Clients, context: ssl.SSLContext) -> Sequence[x509.Certificate]:
+    name = clients.authorities
+    path: Path | None = getattr(settings, name)
     assert path is not None  # rules.py sees to it
-    authorities = _certificates(settings, "tls_client_ca_file", path)
+    authorities = _certificates(settings, name, path)
     subjects = {authority.subject for authority in authorities}
     for authority in authorities:
         if not _is_authority(authority):
             raise settings.refusal(
-                "tls_client_ca_file",
+                name,
                 f"{authority.subject.rfc4514_string()!r} in {str(path)!r} is not an authority",
                 "set a file of the authorities that issue client certificates; register a client's own certificate "
                 "with: voucherswitch originator certificate add",
             )
         if authority.issuer not in subjects:
             raise settings.refusal(
-                "tls_client_ca_file",
+                name,
                 f"{str(path)!r} lacks {authority.issuer.rfc4514_string()!r}, the issuer of an authority in it",
                 "put every authority up to the root into the file",
             )
@@ -151,12 +168,12 @@ def _load_authorities(settings: Settings, context: ssl.SSLContext) -> Sequence[x
 
 
 def _load_revocations(
-    settings: Settings, context: ssl.SSLContext, authorities: Sequence[x509.Certificate]
+    settings: Settings, clients: Clients, context: ssl.SSLContext, authorities: Sequence[x509.Certificate]
 ) -> Sequence[x509.CertificateRevocationList]:
-    path = settings.tls_client_revocations_file
+    name = clients.revocations
+    path: Path | None = getattr(settings, name)
     if path is None:
         return ()
-    name = "tls_client_revocations_file"
     pem = _content(settings, name, path)
     try:
         lists = [x509.load_pem_x509_crl(part + _PEM_END) for part in pem.split(_PEM_END)[:-1]]
@@ -170,7 +187,7 @@ def _load_revocations(
             raise settings.refusal(
                 name,
                 f"{str(path)!r} holds no list of {authority.subject.rfc4514_string()!r} with its signature",
-                "put a current list of every authority in tls_client_ca_file into it",
+                f"put a current list of every authority in {clients.authorities} into it",
             )
     context.load_verify_locations(cafile=path)
     # Of every authority on the way to the root, not only of the one that issued the client's certificate.
