@@ -590,3 +590,23 @@ async def test_an_https_provider_must_have_a_pinned_key(tmp_path: Path) -> None:
                 assert isinstance(result, HttpAnswer if accepted else NoConnection)
                 assert only_leg(call).outcome is (LegOutcome.ANSWERED if accepted else LegOutcome.NOT_SENT)
         assert len(server.heard) == 1
+
+
+async def test_credentials_that_come_back_are_masked_wherever_they_stand() -> None:
+    """Something on the way may echo a request with its headers; an answer's own headers are not recorded at all."""
+
+    async def behave(heard: Heard, writer: asyncio.StreamWriter) -> None:
+        echo = b'{"echo":"Authorization: %s; X-Token: one-time-token","serial":"secret-key"}' % (
+            (heard.header("authorization") or "").encode()
+        )
+        head = b"HTTP/1.1 500 N\r\nSet-Cookie: session=header-secret\r\nContent-Length: %d\r\n\r\n%b"
+        writer.write(head % (len(echo), echo))
+
+    async with raw_server(behave) as server, a_transport(server.url) as transport:
+        call = a_call()
+        path = "/x?token=one-time-token&page=2"
+        await transport.send(call, "p", "POST", path, headers={"X-Token": "one-time-token"}, body=b"{}")
+        leg = only_leg(call)
+
+    assert [secret for secret in ("secret-key", "one-time-token", "header-secret") if secret in repr(leg)] == []
+    assert leg.request.startswith("POST /x?token=***&page=2")

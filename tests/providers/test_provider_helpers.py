@@ -1,5 +1,8 @@
 """Pure helpers that all providers share: check digits, times, safe texts, masking, code tables."""
 
+from base64 import b64encode
+from urllib.parse import quote
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -18,7 +21,7 @@ from voucherswitch.providers.contract.simulator.check_digits import (
     next_in_alphabet,
 )
 from voucherswitch.providers.contract.simulator.clock import business_day, months_later
-from voucherswitch.providers.contract.transport.masking import RECORDED_CHARS_MAX, JsonMask, without_secrets
+from voucherswitch.providers.contract.transport.masking import RECORDED_CHARS_MAX, JsonMask, forms_of, without_secrets
 
 PIN = "4820193746551928"
 
@@ -233,3 +236,63 @@ def test_free_text_keeps_its_words(said: str) -> None:
 
 def test_a_telephone_number_shows_its_last_four_digits() -> None:
     assert JsonMask()(b'{"msisdn":"27825550143"}', None) == '{"msisdn":"***0143"}'
+
+
+def test_what_nobody_declared_is_shown_without_what_can_be_a_code() -> None:
+    """A provider may add a field: ids, days and words stay, digits do not."""
+    body = {
+        "newField": f"voucher {PIN}",
+        "number": int(PIN),
+        "list": [PIN, {"deep": PIN}],
+        "details": [f"no {PIN}"],
+        "id": "5f3a1c9e-7b42-4d0e-9a61-2c8f0e5d7b13",
+        "at": "2026-03-02T12:15:16.000Z",
+        "day": "2029-03-02",
+        "state": "ISSUED",
+        "cents": 1_000_000,
+    }
+    shown = msgspec.json.decode(JsonMask()(msgspec.json.encode(body), None))
+    assert PIN not in str(shown)
+    assert {name: shown[name] for name in ("id", "at", "day", "state", "cents")} == {
+        name: body[name] for name in ("id", "at", "day", "state", "cents")
+    }
+
+
+def test_persons_are_hidden_under_names_that_nobody_declared() -> None:
+    body = {
+        "customer": {"name": "Nomathemba", "street": "Vilakazi"},
+        "firstName": "N",
+        "mobile": 27825550143,
+        "email": "n@x",
+    }
+    shown = msgspec.json.decode(JsonMask()(msgspec.json.encode(body), None))
+    hidden = {"customer": {"name": "***", "street": "***"}, "firstName": "***", "mobile": "***0143", "email": "***"}
+    assert shown == hidden
+
+
+def test_a_secret_that_is_a_number_is_hidden_under_other_names_too() -> None:
+    mask = JsonMask({"pin": Shown.HIDDEN, "reference": Shown.PLAIN})
+    assert mask(b'{"pin":%s,"reference":"TX-%s"}' % (PIN.encode(), PIN.encode()), None) == (
+        '{"pin":"***","reference":"TX-***"}'
+    )
+
+
+def test_a_declared_secret_is_no_word_of_the_protocol() -> None:
+    """Only where the two share a name are published words shown."""
+    mask = JsonMask({"pin": Shown.HIDDEN, "code": Shown.WORD}, ["E1"])
+    assert mask(b'{"pin":"E1","code":"E1"}', None) == '{"pin":"***","code":"E1"}'
+
+
+def test_a_query_is_masked_by_its_names() -> None:
+    mask = JsonMask({"userref": Shown.LAST_FOUR, "page": Shown.PLAIN})
+    assert mask.path("/a/b") == "/a/b"
+    assert mask.path("/a?userRef=27825550143&page=2&pin=4711&x=") == "/a?userRef=***0143&page=2&pin=***&x="
+    assert mask.path("/a?pin%3D4711") == "/a?***"
+
+
+@pytest.mark.parametrize("secret", ['a<b>&c"d/e f', "4711-4711-4711"])
+def test_the_requests_own_secrets_are_found_in_every_form(secret: str) -> None:
+    for form in forms_of(secret):
+        assert without_secrets(f"x{form}y", [secret]) == "x***y"
+    assert quote(secret, safe="") in forms_of(secret)
+    assert b64encode(secret.encode()).decode().rstrip("=") in forms_of(secret)

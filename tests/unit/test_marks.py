@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import logging
 import pkgutil
 from collections.abc import Iterator
 from types import ModuleType
@@ -26,7 +27,11 @@ from voucherswitch.message.marks import (
     wire_of,
     without_codes,
 )
+from voucherswitch.message.orders import RedeemOrder
+from voucherswitch.message.outcomes import Approved
+from voucherswitch.message.parties import Store, Voucher
 from voucherswitch.message.smells import is_personal, is_secret, is_telephone, smells
+from voucherswitch.monitoring.logs import mask_secrets
 from voucherswitch.providers import registry
 
 PROVIDERS = registry.names()
@@ -133,3 +138,25 @@ def test_persons_are_known() -> None:
 @pytest.mark.parametrize("said", ["amount", "2 vouchers", "R500.00", "HTTP 404"])
 def test_free_text_without_numbers_stays(said: str) -> None:
     assert without_codes(said) == said
+
+
+def test_no_repr_shows_a_marked_field() -> None:
+    """Whatever quotes an order, a voucher or a message in a log or an error."""
+    voucher = Voucher(code="7712345678", pin="4711", serial_number="S1", instructions=("Dial 7712345678",))
+    store = Store("MERCHANT", "TERMINAL", "Nosipho")
+    order = RedeemOrder("R1", 100, "710", "7712345678", store, "4711", "+27825550143")
+    message = models.Voucher(code="7712345678", serial_number="S1")
+    shown = repr([voucher, order, Approved(100, voucher=voucher), message])
+    assert [secret for secret in ("7712345678", "4711", "Nosipho", "27825550143") if secret in shown] == []
+    assert all(text in shown for text in ("S1", "R1", "TERMINAL", "code=***", "expiry_date=None"))
+
+
+def test_logs_obey_the_marks_and_know_persons() -> None:
+    event = {"event": "sold", "store": Store("M", "T", "Nosipho"), "msisdn": "+27825550143", "customer_name": "N. S."}
+    masked = mask_secrets(logging.getLogger(), "info", dict(event))
+    assert masked == {
+        "event": "sold",
+        "store": {"merchant_id": "M", "terminal_id": "T", "operator_id": "***"},
+        "msisdn": "***",
+        "customer_name": "***",
+    }

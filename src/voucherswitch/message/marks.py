@@ -18,6 +18,7 @@ mark is `Meta` in a field's `Annotated`; a protocol without structs declares its
 import re
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
+from functools import cache
 from types import ModuleType
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -98,6 +99,24 @@ def without_codes(text: str) -> str:
 
 
 # Reading marks
+
+
+@cache
+def hidden_fields(message: type[Struct]) -> frozenset[str]:
+    """The attributes of a struct that are not shown as they are."""
+    info = inspect.type_info(message)
+    assert isinstance(info, inspect.StructType)
+    return frozenset(field.name for field in info.fields if marks_of(field.type).get("shown"))
+
+
+class Discreet(Struct, frozen=True):
+    """A struct that says nothing of its marked fields, where a log or an error quotes it."""
+
+    def __repr__(self) -> str:
+        hidden = hidden_fields(type(self))
+        values = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        shown = (f"{name}={HIDDEN if value and name in hidden else repr(value)}" for name, value in values)
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def marks_of(kind: inspect.Type) -> Mapping[str, Any]:

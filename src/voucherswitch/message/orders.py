@@ -3,17 +3,18 @@
 Money is integer cents. Ids are the originator's, lower case. Codes and PINs are in clear here and nowhere else.
 """
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 from msgspec import Struct
 
 from voucherswitch.message.codes import ReversalReason
+from voucherswitch.message.marks import MASKED_LAST_FOUR, SEALED, Discreet
 from voucherswitch.message.parties import Store, Tender
 
 NO_REFS: dict[str, str] = {}
 
 
-class ProvisionOrder(Struct, frozen=True):
+class ProvisionOrder(Discreet, frozen=True):
     """Issue one voucher. `product` is the provider's own product reference, taken from the route.
 
     `sent_ms_ago` counts from the first message of this request; 0 in the first. A retry asks by it whether the provider
@@ -28,50 +29,50 @@ class ProvisionOrder(Struct, frozen=True):
     product: str
     store: Store
     tenders: tuple[Tender, ...] = ()
-    msisdn: str | None = None
-    voucher_code: str | None = None
+    msisdn: Annotated[str, MASKED_LAST_FOUR] | None = None
+    voucher_code: Annotated[str, SEALED] | None = None
     sent_ms_ago: int = 0
     settled_ms_ago: int = 0
 
 
-class LookupOrder(Struct, frozen=True):
+class LookupOrder(Discreet, frozen=True):
     """Tell about a voucher, found by one of its three names. No financial effect.
 
     Of a voucher that was sold here the code is always there, because many providers know no other name of it.
     """
 
-    voucher_code: str | None = None
+    voucher_code: Annotated[str, SEALED] | None = None
     serial_number: str | None = None
     provision_id: str | None = None
     refs: dict[str, str] = NO_REFS
 
 
-class RedeemOrder(Struct, frozen=True):
+class RedeemOrder(Discreet, frozen=True):
     """Use a voucher as tender. `amount_cents` 0 asks for the whole balance. `refs` are those of its provision."""
 
     request_id: str
     amount_cents: int
     currency: str
-    voucher_code: str
+    voucher_code: Annotated[str, SEALED]
     store: Store
-    voucher_pin: str | None = None
-    msisdn: str | None = None
+    voucher_pin: Annotated[str, SEALED] | None = None
+    msisdn: Annotated[str, MASKED_LAST_FOUR] | None = None
     refs: dict[str, str] = NO_REFS
 
 
-class RefundOrder(Struct, frozen=True):
+class RefundOrder(Discreet, frozen=True):
     """Give a redemption back. `amount_cents` 0 asks for all of it. `refs` are those of the redemption."""
 
     request_id: str
     amount_cents: int
     currency: str
-    voucher_code: str
+    voucher_code: Annotated[str, SEALED]
     store: Store
     redemption_id: str | None = None
     refs: dict[str, str] = NO_REFS
 
 
-class StatusOrder(Struct, frozen=True):
+class StatusOrder(Discreet, frozen=True):
     """Ask what became of an earlier request. `sent_ms_ago` counts from the end of its last call, when the last byte can
     have left (settle rule, B.1).
 
@@ -85,11 +86,11 @@ class StatusOrder(Struct, frozen=True):
     sent_ms_ago: int = 0
     product: str | None = None
     store: Store | None = None
-    msisdn: str | None = None
-    voucher_code: str | None = None
+    msisdn: Annotated[str, MASKED_LAST_FOUR] | None = None
+    voucher_code: Annotated[str, SEALED] | None = None
 
 
-class AdviceOrder(Struct, frozen=True):
+class AdviceOrder(Discreet, frozen=True):
     """Tell the provider that a request stands (confirmation) or is undone (reversal).
 
     `request_id` is the advised request's; every repeat carries the same `advice_id`. `amount_cents` is None for a full
@@ -101,7 +102,7 @@ class AdviceOrder(Struct, frozen=True):
     request_id: str
     reason: ReversalReason | None = None
     amount_cents: int | None = None
-    voucher_code: str | None = None
+    voucher_code: Annotated[str, SEALED] | None = None
     serial_number: str | None = None
     refs: dict[str, str] = NO_REFS
     sent_ms_ago: int = 0

@@ -1,6 +1,10 @@
 """Who takes part in a transaction, and the voucher it is about."""
 
+from typing import Annotated
+
 from msgspec import Struct
+
+from voucherswitch.message.marks import MASKED, SEALED, Discreet
 
 
 class Institution(Struct, frozen=True, omit_defaults=True):
@@ -10,12 +14,12 @@ class Institution(Struct, frozen=True, omit_defaults=True):
     name: str
 
 
-class Store(Struct, frozen=True, omit_defaults=True):
+class Store(Discreet, frozen=True, omit_defaults=True):
     """Where the transaction starts: the merchant's shop and its till."""
 
     merchant_id: str
     terminal_id: str
-    operator_id: str | None = None
+    operator_id: Annotated[str, MASKED] | None = None
 
 
 class Tender(Struct, frozen=True, omit_defaults=True):
@@ -27,16 +31,16 @@ class Tender(Struct, frozen=True, omit_defaults=True):
     reference: str | None = None
 
 
-class Voucher(Struct, frozen=True, omit_defaults=True):
+class Voucher(Discreet, frozen=True, omit_defaults=True):
     """A voucher as its provider issued it. `code` and `pin` are bearer money: sealed at rest, masked in every trace.
 
     `expires_at` is UTC with exactly three fraction digits, as the interface writes it: `2029-03-02T21:59:59.000Z`.
     `value_cents` is told of a voucher that no amount of its message is the value of: the change of a redemption.
     """
 
-    code: str
-    pin: str | None = None
+    code: Annotated[str, SEALED]
+    pin: Annotated[str, SEALED] | None = None
     serial_number: str | None = None
     expires_at: str | None = None
-    instructions: tuple[str, ...] = ()
+    instructions: Annotated[tuple[str, ...], SEALED] = ()
     value_cents: int | None = None

@@ -11,8 +11,6 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import lru_cache
-from itertools import pairwise
 from typing import Any, Final, Literal, TextIO
 
 import msgspec
@@ -20,32 +18,15 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from voucherswitch.config import limits
+from voucherswitch.message.marks import HIDDEN, hidden_fields
+from voucherswitch.message.smells import is_personal, is_secret, is_telephone
 from voucherswitch.monitoring.log_lines import harmless
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["console", "json"]
 
-MASK: Final = "***"
+MASK: Final = HIDDEN
 
-# A key with one of these words in it: `client_secret`, `basicPassword`, `voucher-pin`.
-_SECRET_WORDS: Final = frozenset(
-    {"authorization", "cookie", "cvv", "otp", "pan", "passphrase", "passwd", "password", "pin", "secret", "token"}
-    | {"passwords", "pins", "secrets", "tokens"}
-)
-# Words that together name a secret, wherever they stand in a key. `code` alone is one, `result_code` is not.
-_SECRET_PAIRS: Final = frozenset(
-    {
-        ("api", "key"),
-        ("voucher", "code"),
-        ("voucher", "number"),
-        ("private", "key"),
-        ("vault", "key"),
-        ("card", "number"),
-    }
-)
-_SECRET_KEYS: Final = frozenset({"code", "codes", "apikey", "vouchercode", "track2"})
-
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SCHEME: Final = re.compile(r"\b(Basic|Bearer|bearer)\s+[A-Za-z0-9+/._~=-]+")
 _URL_PASSWORD: Final = re.compile(r"(://[^\s/:@]*):[^\s/@]+@")
 
@@ -117,19 +98,10 @@ def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return {key: _masked(key, value, 0) for key, value in event.items()}
 
 
-@lru_cache(maxsize=1024)
-def is_secret(key: str) -> bool:
-    """Whether values under a key are secret by its name: `pin`, `apiKey`, `X-Api-Key`, `voucher_code`."""
-    words = [word.lower() for word in _WORD.findall(key)]
-    if not _SECRET_WORDS.isdisjoint(words) or "".join(words) in _SECRET_KEYS:
-        return True
-    return any(pair in _SECRET_PAIRS for pair in pairwise(words))
-
-
 def _masked(key: object, value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(key, str) and is_secret(key):
+    if isinstance(key, str) and (is_secret(key) or is_telephone(key) or is_personal(key)):
         return MASK
     if isinstance(value, str):
         return _masked_text(value)
@@ -142,7 +114,9 @@ def _masked(key: object, value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
         return {str(name): _masked(name, item, depth + 1) for name, item in value.items()}
     if isinstance(value, msgspec.Struct):
-        return {name: _masked(name, getattr(value, name), depth + 1) for name in value.__struct_fields__}
+        hidden = hidden_fields(type(value))
+        fields_of = ((name, getattr(value, name)) for name in value.__struct_fields__)
+        return {name: MASK if each and name in hidden else _masked(name, each, depth + 1) for name, each in fields_of}
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: _masked(each.name, getattr(value, each.name), depth + 1) for each in fields(value)}
     if isinstance(value, list | tuple | set | frozenset):

@@ -7,7 +7,9 @@ JSON Schema must say in other words in `Meta(extra_json_schema=…)`.
 
 from typing import Annotated, Any, Final, TypeAlias, dataclass_transform
 
-from msgspec import Meta, Struct, StructMeta
+from msgspec import Meta, StructMeta
+
+from voucherswitch.message.marks import Discreet
 
 # Technical limits for what the interface leaves unbounded.
 TEXT_MAX: Final = 255
@@ -31,7 +33,7 @@ class _MessageMeta(StructMeta):
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-class Message(Struct, metaclass=_MessageMeta, frozen=True):
+class Message(Discreet, metaclass=_MessageMeta, frozen=True):
     """A JSON object of the interface. Absent and null optional fields are None, and None is never sent."""
 
 

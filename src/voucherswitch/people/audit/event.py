@@ -9,7 +9,8 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from voucherswitch.config.limits import AUDIT_TEXT_CHARS_MAX, AUDIT_VALUE_BYTES_MAX
-from voucherswitch.monitoring.logs import MASK, is_secret
+from voucherswitch.message.smells import is_secret
+from voucherswitch.monitoring.logs import MASK
 from voucherswitch.people.audit.canonical import WHOLE_MAX, canonical
 
 SAID_OF_SECRETS: Final = ("set", "changed", "removed")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from voucherswitch.message.codes import ErrorType
-from voucherswitch.message.marks import wire_of
+from voucherswitch.message.marks import last_four, wire_of
 from voucherswitch.message.orders import AdviceOrder, ProviderProduct, ProvisionOrder, RedeemOrder, RefundOrder
 from voucherswitch.message.outcomes import AdviceResult, NotSent, Outcome, OutcomeUnknown, Pending, Refused
 from voucherswitch.message.parties import Store
@@ -183,6 +183,7 @@ class FlashConnector(BaseConnector):
                 self._settings.api_path + path,
                 headers=headers,
                 body=body,
+                shown_path=self._settings.api_path + path.replace(self._account, last_four(self._account)),
                 secrets=(*secrets, token.text),
             )
             if not isinstance(answer, HttpAnswer):
