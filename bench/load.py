@@ -14,6 +14,7 @@ import gc
 import json
 import re
 import resource
+import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -167,15 +168,19 @@ async def generate(
     warmup: float,
     request: Mapping[str, object] = REQUEST,
     cpu_of: int | None = None,
+    tls: ssl.SSLContext | None = None,
+    token: str | None = None,
 ) -> Measurement:
     """Put the load on a server for the given time and return what was measured.
 
     Args:
         request: the message that is sent, each time with an id of its own.
         cpu_of: the id of a process whose CPU time in the measured window is wanted.
+        tls: speak TLS at the address of `url`, which costs the generator more than all else.
+        token: an OAuth2 token to send instead of user name and password.
     """
     host, port = address_of(url)
-    before_id, after_id = wire_request(host, port, user=user, password=password, request=request)
+    before_id, after_id = wire_request(host, port, user=user, password=password, request=request, token=token)
     run = Run(before_id, after_id)
     loop = asyncio.get_running_loop()
     opened: list[Connection] = []
@@ -187,7 +192,7 @@ async def generate(
         try:
             for _ in range(connections):
                 async with asyncio.timeout(CONNECT_S):
-                    _, connection = await loop.create_connection(lambda: Connection(run), host, port)
+                    _, connection = await loop.create_connection(lambda: Connection(run), host, port, ssl=tls)
                 opened.append(connection)
                 connection.send()
                 await asyncio.sleep(gap_s)

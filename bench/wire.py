@@ -24,13 +24,20 @@ def address_of(url: str) -> tuple[str, int]:
 
 
 def wire_request(
-    host: str, port: int, *, user: str, password: str, request: Mapping[str, object] = REQUEST
+    host: str,
+    port: int,
+    *,
+    user: str,
+    password: str,
+    request: Mapping[str, object] = REQUEST,
+    token: str | None = None,
 ) -> tuple[bytes, bytes]:
-    """Return the bytes of the whole HTTP request before and after the id."""
+    """Return the bytes of the whole HTTP request before and after the id; with a token instead of a password."""
     before, after = body_around_id(request)
-    credentials = b64encode(f"{user}:{password}".encode()).decode()
+    basic = b64encode(f"{user}:{password}".encode()).decode()
+    credentials = f"Basic {basic}" if token is None else f"Bearer {token}"
     head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Basic {credentials}\r\n"
+        f"POST {PATH} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: {credentials}\r\n"
         f"Accept: application/json\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(before.encode()) + 36 + len(after.encode())}\r\n\r\n"
     )
