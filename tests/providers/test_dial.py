@@ -347,6 +347,7 @@ async def test_a_proxy_that_does_not_tunnel_is_not_sent_through(says: bytes, cau
             {"proxy_url": "http://10.0.0.1:3128", "allowed_networks": ["10.0.0.0/8", "x"]},
             "allowed_networks has an entry",
         ),
+        ({"proxy_url": "http://127.0.0.1:3128", "tls": {"verify": False}}, r"tls\.verify is false, and proxy_url"),
         ({"proxy_credentials": "u:example"}, "proxy_credentials is set without a proxy"),
     ],
 )

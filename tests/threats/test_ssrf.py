@@ -90,6 +90,7 @@ async def test_a_name_that_leads_inside_is_not_followed(switch: Switch) -> None:
         answer, provider = await sold(switch, url, allowed_networks=[])
         assert answer.status == 503
         assert (server.connections, server.heard) == ([], b"")
+        assert answer.body["providerErrorMessage"] == "the provider was not reached"  # and not what is inside
         [leg] = await switch.rows("SELECT error FROM leg WHERE peer = $1 AND direction = 2", provider)
         assert "address, in no network of allowed_networks" in leg["error"]
 

@@ -87,7 +87,7 @@ async def _call(deps: Deps, provider_id: str, send: Ask, call: Call) -> Outcome:
         if connector is None:
             return NotSent(
                 error_type=ErrorType.ROUTING_ERROR,
-                provider_message=deps.providers.faults.get(provider_id, "provider is not set up"),
+                provider_message="the provider is not set up",  # why is in the log: it names files and addresses
                 alert="provider_settings",
             )
         outcome = await _attempted(send, connector, call, provider_id)

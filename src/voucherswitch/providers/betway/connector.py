@@ -159,7 +159,7 @@ class BetwayConnector(BaseConnector):
                 # One that our own deadline cut off takes nothing from what the polls before it told.
                 if time.monotonic() < call.deadline:
                     alert = answer.alert if isinstance(answer, NoAnswer) else None
-                    otherwise = OutcomeUnknown(provider_message=answer.cause, alert=alert)
+                    otherwise = OutcomeUnknown(provider_message=answer.told, alert=alert)
                 continue
             match translate.from_poll(answer, order, self._rules):
                 case translate.Waiting() as waiting:

@@ -74,8 +74,8 @@ def decoded(body: bytes, kind: type[T]) -> T:
 def failed(failure: NoConnection | NoAnswer) -> NotSent | OutcomeUnknown:
     """What a request has become whose exchange brought no answer (B.4)."""
     if isinstance(failure, NoConnection):
-        return NotSent(ErrorType.UPSTREAM_UNAVAILABLE, provider_message=failure.cause)
-    return OutcomeUnknown(provider_message=failure.cause, alert=failure.alert)
+        return NotSent(ErrorType.UPSTREAM_UNAVAILABLE, provider_message=failure.told)
+    return OutcomeUnknown(provider_message=failure.told, alert=failure.alert)
 
 
 def failed_advice(failure: NoConnection | NoAnswer) -> Pending:

@@ -296,6 +296,8 @@ def _check_outbound(settings: CommonSettings, provider_id: str) -> None:
         refuse(provider_id, "allowed_networks", "has an entry that is no network", _hint(kind, "allowed_networks"))
     if settings.tls.pins and not settings.tls.verify:
         refuse(provider_id, "tls.pins", "needs a certificate that is checked", "nothing, or tls.verify to true")
+    if settings.proxy_url is not None and not settings.tls.verify:
+        refuse(provider_id, "tls.verify", "is false, and proxy_url leads to another machine", "true")
     if settings.proxy_url is None:
         if settings.proxy_credentials is not None:
             refuse(provider_id, "proxy_credentials", "is set without a proxy", "nothing, or proxy_url to the proxy")

@@ -101,7 +101,7 @@ class HollywoodbetsConnector(BaseConnector):
         if isinstance(answer, HttpAnswer):
             return translate.from_denominations(answer, self._rules)
         return OutcomeUnknown(
-            provider_message=answer.cause, alert=answer.alert if isinstance(answer, NoAnswer) else None
+            provider_message=answer.told, alert=answer.alert if isinstance(answer, NoAnswer) else None
         )
 
     async def close(self) -> None:

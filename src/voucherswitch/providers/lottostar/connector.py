@@ -122,7 +122,7 @@ class LottostarConnector(BaseConnector):
         if isinstance(answer, HttpAnswer):
             return translate.from_denominations(answer)
         return OutcomeUnknown(
-            provider_message=answer.cause, alert=answer.alert if isinstance(answer, NoAnswer) else None
+            provider_message=answer.told, alert=answer.alert if isinstance(answer, NoAnswer) else None
         )
 
     async def close(self) -> None:

@@ -98,4 +98,4 @@ def _is_last(on_page: int, so_far: int, total: int | None) -> bool:
 def _unheard(failure: NoConnection | NoAnswer) -> OutcomeUnknown:
     """A question that failed; of what it asks about nothing is proved."""
     alert = failure.alert if isinstance(failure, NoAnswer) else None
-    return OutcomeUnknown(provider_message=failure.cause, alert=alert)
+    return OutcomeUnknown(provider_message=failure.told, alert=alert)

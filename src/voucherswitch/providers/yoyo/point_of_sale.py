@@ -69,7 +69,7 @@ class PointOfSale:
         if isinstance(answer, HttpAnswer):
             return translate_pos.from_history(answer, details.trx_id)
         alert = answer.alert if isinstance(answer, NoAnswer) else None
-        return OutcomeUnknown(provider_message=answer.cause, alert=alert)
+        return OutcomeUnknown(provider_message=answer.told, alert=alert)
 
     async def _post(
         self, http: HttpTransport, call: Call, operation: str, path: str, body: bytes, order: Order

@@ -8,6 +8,7 @@ that nothing was sent. The environment has no say: proxies are those of the sett
 import asyncio
 import base64
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
@@ -78,9 +79,9 @@ class Dialer:
         except TimeoutError:
             return NoConnection("no connection in time")
         except _RefusedError as refusal:
-            return NoConnection(str(refusal))
+            return NoConnection(str(refusal), private=True)
         except (OSError, UnicodeError) as error:
-            return NoConnection(cause_of(error))
+            return NoConnection(cause_of(error), private=isinstance(error, ssl.SSLError))
 
     async def _dial(self, made: Callable[[], P], ends_at: float) -> P:
         if self._proxy is not None and (refusal := refusal_of_host(self._host, self._allowed)):

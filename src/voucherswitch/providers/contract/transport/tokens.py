@@ -152,7 +152,7 @@ def _read(answer: HttpResult) -> _Granted | NotSent:
     """What a fetch brought. Without a token nothing can be sent, so each failure is "not sent" of the message."""
     if not isinstance(answer, HttpAnswer):
         alert = answer.alert if isinstance(answer, NoAnswer) else None
-        return NotSent(ErrorType.UPSTREAM_UNAVAILABLE, None, f"no access token: {answer.cause}", alert)
+        return NotSent(ErrorType.UPSTREAM_UNAVAILABLE, None, f"no access token: {answer.told}", alert)
     if 200 <= answer.status < 300:
         try:
             granted = decoded(answer.body, _Granted)
