@@ -19,6 +19,7 @@ from voucherswitch.config.limits import (
     AUDIT_CHECK_S,
     LATE_ANSWERS_S,
     PARTITION_CHECK_S,
+    PEOPLE_CHORE_S,
     TOKEN_CHECK_S,
     VAULT_SWEEP_S,
 )
@@ -33,8 +34,11 @@ from voucherswitch.journal.reports import saf_queues
 from voucherswitch.journal.resealing import let_newest_seal, reseal
 from voucherswitch.journal.statements import SQL
 from voucherswitch.monitoring.metrics import JournalMetrics, QueueDepth, new_registry, served
+from voucherswitch.people import approvals
 from voucherswitch.people.audit import Event, record
 from voucherswitch.people.audit.watch import WORKER, walk_hourly
+from voucherswitch.people.people import Policy as PeoplePolicy
+from voucherswitch.people.tidy import disable_dormant, forget_old
 from voucherswitch.process import Parts, opened
 from voucherswitch.saf.express import Express
 from voucherswitch.saf.lanes import Lanes
@@ -196,6 +200,18 @@ async def watch_audit(parts: Parts, stopping: asyncio.Event) -> None:
     await every(AUDIT_CHECK_S, watch, stopping)
 
 
+async def keep_people(parts: Parts, stopping: asyncio.Event) -> None:
+    """End what is over its time: requests nobody decided, users who have not signed in for long, old sessions."""
+
+    async def tidy() -> None:
+        async with parts.pool.acquire() as connection:
+            await approvals.expire(connection)
+            await disable_dormant(connection, PeoplePolicy.of(parts.settings))
+            await forget_old(connection)
+
+    await every(PEOPLE_CHORE_S, tidy, stopping)
+
+
 async def keep_archive(parts: Parts, stopping: asyncio.Event) -> None:
     """Once a night take out of the journal what is closed for good; one worker of all does it."""
     settings = parts.settings
@@ -268,6 +284,7 @@ DUTIES: tuple[Duty, ...] = (
     keep_partitions,
     watch_journal,
     watch_audit,
+    keep_people,
     keep_archive,
     keep_tokens,
     seal_anew,

@@ -21,9 +21,9 @@ class Desk:
         self.folder, self.url, self._terminal = folder, url, terminal
         self.env = environment(DATABASE_URL=url, VOUCHERSWITCH_VAULT_KEY_FILE=str(folder / "vault.key"))
 
-    async def run(self, *arguments: str) -> Done:
-        """Type a command."""
-        return await asyncio.to_thread(self._terminal.run, *arguments, folder=self.folder, env=self.env)
+    async def run(self, *arguments: str, stdin: str = "") -> Done:
+        """Type a command, and what it asks for."""
+        return await asyncio.to_thread(self._terminal.run, *arguments, folder=self.folder, env=self.env, stdin=stdin)
 
     async def ok(self, *arguments: str) -> Done:
         """Type a command that must succeed."""

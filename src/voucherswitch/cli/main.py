@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from voucherswitch.cli import (
+    approval,
     archive,
     audit,
     certs,
@@ -26,10 +27,12 @@ from voucherswitch.cli import (
     provider,
     receiver,
     resolve,
+    role,
     route,
     saf,
     sandbox,
     till,
+    user,
     vault,
     verify,
 )
@@ -124,7 +127,10 @@ explain.register(app)
 resolve.register(app)
 verify.register(app)
 torture.register(app)
-for group in (originator, product, route, receiver, provider, saf, audit, db, archive, certs, vault):
+_GROUPS: Final = (
+    originator, product, route, receiver, provider, saf, user, role, approval, audit, db, archive, certs, vault,
+)  # fmt: skip
+for group in _GROUPS:
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 

@@ -301,6 +301,7 @@ def _announce(settings: "Settings", till: Till, *, with_simulators: bool) -> Non
         ("Sell", f"{command} sell --product MOBIANY --amount 100", "cyan"),
         ("Choose", f"{command} products", "cyan"),
         ("See why", f"{command} explain", "cyan"),
+        ("Operators", f"{command} user list", "cyan"),
         ("Stop", "Ctrl-C", ""),
     )
     table = Table.grid(padding=(0, 2))

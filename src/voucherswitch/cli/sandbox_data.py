@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from voucherswitch.cli import processes
+from voucherswitch.cli.sandbox_users import load_users
 from voucherswitch.cli.till_access import TillAccess, read_till, write_till
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ async def load(settings: "Settings", connection: "asyncpg.Connection", password:
         await load_sandbox(connection, vault, settings=plain, secrets=credentials, password_hash=hashed)
     await _load_brands(settings, connection, vault)
     await _follow(settings, connection, vault)
+    await load_users(settings, connection)
     if known and password:
         await store.set_originator(connection, ORIGINATOR_ID, {"password_hash": hash_password(password)})
     address = processes.interface_urls(settings)[0]

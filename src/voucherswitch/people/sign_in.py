@@ -85,17 +85,22 @@ def _why_not(people: People, user: User | None, *, right: bool, shut: bool) -> s
     return None
 
 
-async def prove_factor(people: People, token: str, code: str, visitor: Visitor) -> Answer:
-    """Try a code of the second factor, or a recovery code, at a session that waits for it."""
+async def prove_factor(people: People, token: str, code: str, visitor: Visitor, *, stepping_up: bool = False) -> Answer:
+    """Try a code of the second factor, or a recovery code, at a session that waits for it.
+
+    Args:
+        stepping_up: the session is made for one thing that needs a step-up, such as a command: this code is it. A
+            recovery code is not.
+    """
     async with people.checking() as connection:
         session = await sessions.look_up(connection, people, token, visitor, hold=True)
         if session is None or session.stage != "factor":
             return Refused()
-        how = await _tried(connection, people, session, code, recovery=True)
+        how = await _tried(connection, people, session, code, recovery=not stepping_up)
         if not isinstance(how, str):
             return how
         stage = await next_stage(connection, people, session.user, proved=True)
-        renewed = await sessions.renew(connection, session, stage, proved=True, step_up=False)
+        renewed = await sessions.renew(connection, session, stage, proved=True, step_up=stepping_up)
         if stage == "open":
             await note_sign_in(connection, session.user, session.session_id, visitor, f"password and {how}")
         return SignedIn(renewed, stage)
