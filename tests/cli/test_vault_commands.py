@@ -35,10 +35,14 @@ class Desk:
         self._terminal = terminal
 
     async def type(self, *words: str, **variables: str) -> Done:
-        """Type a command; whatever it prints, no key is in it."""
+        """Type a command of `vault`; whatever it prints, no key is in it."""
+        return await self.type_any("vault", *words, **variables)
+
+    async def type_any(self, *words: str, **variables: str) -> Done:
+        """Type any command."""
         source = {} if variables else {"VOUCHERSWITCH_VAULT_KEY_FILE": str(self.file.path)}
         env = environment(DATABASE_URL=self._url, **source, **variables)
-        done = await asyncio.to_thread(self._terminal.run, "vault", *words, folder=self.folder, env=env)
+        done = await asyncio.to_thread(self._terminal.run, *words, folder=self.folder, env=env)
         for key in re.findall(r":(\S{44})$", self.file.path.read_text(), re.MULTILINE):
             assert key not in done.out + done.err
         return done
@@ -153,3 +157,27 @@ async def test_the_keys_of_another_journal_are_refused(desk: Desk) -> None:
     assert refused.code == 1
     assert "is not the vault key that sealed this journal's vouchers" in refused.line
     assert list(FileKeys(other).read().sealing) == [1]
+
+
+async def test_a_providers_secrets_are_entered_and_never_shown(desk: Desk) -> None:
+    secret = "an-invented-key-5017"
+    entered = await desk.type_any(
+        "provider",
+        "set",
+        "mobi",
+        "--connector",
+        "sandbox",
+        "base_url=http://127.0.0.1:9",
+        "--secret",
+        f"api_key={secret}",
+    )
+    assert entered.code == 0
+    for words in (("show", "mobi"), ("show", "mobi", "--json"), ("list",), ("list", "--json")):
+        shown = await desk.type_any("provider", *words)
+        assert shown.code == 0
+        assert "api_key" in shown.out
+        assert secret not in entered.out + entered.err + shown.out + shown.err
+    assert "(sealed)" in (await desk.type_any("provider", "show", "mobi")).out
+    bare = await desk.type_any("provider", "set", "mobi", f"api_key={secret}")
+    assert "give it by --secret api_key" in bare.line
+    assert secret not in bare.line

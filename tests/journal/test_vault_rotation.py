@@ -13,12 +13,14 @@ from support.vault import a_keyring, vault_of
 from support.waiting import eventually
 from voucherswitch.catalogue import store
 from voucherswitch.catalogue.snapshot import Provider
+from voucherswitch.journal.archive.run import Archiver, Policy
 from voucherswitch.journal.invariants import EVER, TO_THE_END, Window, check
 from voucherswitch.journal.journal import Journal
 from voucherswitch.journal.presence import Presence, this_process
 from voucherswitch.journal.resealing import _replace, count, let_newest_seal, reseal, reseal_blocks
+from voucherswitch.journal.statements import SQL
 from voucherswitch.journal.vault_keys import KeyWatch, join, known_keys, sealing_key
-from voucherswitch.security.key_source import FileKeys
+from voucherswitch.security.key_source import CommandKeys, FileKeys
 from voucherswitch.security.keys import Keyring
 from voucherswitch.security.sealed import PROVIDER, SEALED, TRANSACTION
 from voucherswitch.security.vault import Vault, VaultError
@@ -315,3 +317,31 @@ async def test_a_process_follows_its_key_file_by_itself_once_a_key_is_missing(
 
     await eventually(learned, "the new key")
     await process.watch.stop()
+
+
+async def test_a_process_asks_the_command_again_when_a_key_is_added(journal_pool: asyncpg.Pool, tmp_path: Path) -> None:
+    file = FileKeys(tmp_path / "vault.key")
+    file.create()
+    process = Process(journal_pool, file.path)
+    process.watch = KeyWatch(journal_pool, process.vault, CommandKeys(("cat", str(file.path))))
+    await process.starts()
+    file.add(2)
+    await register(journal_pool, file.path)
+    await process.watch.look()
+    assert process.vault.key_ids == {1, 2}
+
+
+async def test_a_file_of_the_archive_says_which_keys_it_needs(journal_pool: asyncpg.Pool, tmp_path: Path) -> None:
+    await written(journal_pool, await joined(journal_pool, OLD))
+    for table, columns in {
+        "transaction": ("opened_at", "changed_at", "call_ended_at"),
+        "voucher": ("changed_at",),
+        "advice": ("created_at", "finished_at"),
+    }.items():
+        older = ", ".join(f"{column} = {column} - interval '400 days'" for column in columns)
+        await journal_pool.execute(f"UPDATE {table} SET {older}")
+    async with journal_pool.acquire() as connection:
+        await Archiver(connection, tmp_path, Policy(closed_days=30, voucher_days=30)).run()
+    files = await journal_pool.fetch("SELECT vault_keys FROM archive_file WHERE holds = 'transaction'")
+    assert [file["vault_keys"] for file in files] == [[1]]
+    assert await journal_pool.fetchval(SQL["archived_vault_keys"]) == 1
