@@ -35,7 +35,8 @@ What a provider sends and no model declares is judged by its name: secrets, pers
 else "without codes", and numbers of ten digits or more as `***`. Of a body that cannot be read size and type are shown.
 What is hidden under one name is hidden under every other, and so are the request's own codes and the provider's
 credentials, also in base64, hexadecimal digits, or escaped. Headers are not recorded. Values of a query are masked by
-their names. Logs hide values by their keys and the passwords in URLs; values of codes are not given to them.
+their names. Logs hide values by their keys, passwords in URLs, and marked fields; an order or a message that an error
+quotes says `***` for these.
 """
 _WORDS: Final = {
     Shown.HIDDEN: "`***`",
