@@ -135,12 +135,14 @@ async def test_whom_the_handshake_lets_in(switch: Switch, tmp_path: Path) -> Non
         "revoked": revoked,
     }
     lists = authority.revoke(tmp_path / "revoked.pem", revoked)
-    async with _strict(switch, TLS_CLIENT_REVOCATIONS_FILE=str(lists)) as (host, port, _):
+    async with _strict(switch, TLS_CLIENT_REVOCATIONS_FILE=str(lists)) as (host, port, process):
         right = await _handshake(host, port, ClientTls(authority.path, authority.client("right till")))
         assert right.startswith(b"HTTP/1.1 200 ")
         for what, own in refused.items():
             answer = await _handshake(host, port, ClientTls(authority.path, own))
             assert answer == b"", f"a certificate that is {what} was let in"
+        for why in ("none was shown", "certificate has expired", "certificate revoked"):
+            assert why in process.text(), "an operator is told why"
 
 
 async def test_a_list_that_is_out_of_date_lets_nobody_in_and_says_so(switch: Switch, tmp_path: Path) -> None:

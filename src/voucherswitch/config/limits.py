@@ -269,7 +269,8 @@ TLS_FILES_POLL_S: Final = 2.0
 # No file of certificates or revocation lists is larger: some 300,000 revoked certificates.
 TLS_FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 
-# From so long before the end of our certificate or of a revocation list its end is logged, this often.
+# From so long before the end of our certificate it is logged, this often; that of a revocation list, which lasts for
+# days or hours, only for the last such pause.
 TLS_ENDS_SOON_DAYS: Final = 14
 TLS_ENDS_SOON_LOG_S: Final = 6 * 3600.0
 

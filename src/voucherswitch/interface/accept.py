@@ -23,11 +23,15 @@ from voucherswitch.config.limits import (
 from voucherswitch.interface.doors import Arrival, Door
 from voucherswitch.interface.proxy_protocol import ProxyHeaderError, read_source
 from voucherswitch.security.peer import Address, source_of
+from voucherswitch.security.refusals import Reason, RefusalLog, Unproven
 
 log = structlog.get_logger(__name__)
 
 # What `accept` says when the system has nothing left to give a connection with; waiting helps, closing does not.
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+# What OpenSSL says when a client has not shown the certificate that it should. An operator has to know of it.
+_NO_CERTIFICATE: Final = frozenset({"CERTIFICATE_VERIFY_FAILED", "PEER_DID_NOT_RETURN_A_CERTIFICATE"})
 
 
 class Listener(Struct, frozen=True):
@@ -54,6 +58,7 @@ class Acceptor:
             room: how many more connections may be open.
         """
         self._room: Final = room
+        self._refusals: Final = RefusalLog()
         self._listener: Final = listener
         self._protocol: Final = protocol
         self._loop: Final = asyncio.get_running_loop()
@@ -135,8 +140,12 @@ class Acceptor:
                 ssl_shutdown_timeout=None if context is None else GOODBYE_LINGER_S,
             )
         except (OSError, ssl.SSLError) as error:
-            # Whoever scans us fails here; it is their business, and worth a line only to whoever looks for it.
-            log.debug("connection not begun", source=str(arrival.source), reason=str(error))
+            if isinstance(error, ssl.SSLError) and error.reason in _NO_CERTIFICATE:
+                why = getattr(error, "verify_message", None) or "none was shown"
+                self._refusals.note(arrival.source, Unproven(Reason.HANDSHAKE, detail=why))
+            else:
+                # Whoever scans us fails here; it is their business, and worth a line only to whoever looks for it.
+                log.debug("connection not begun", source=str(arrival.source), reason=str(error))
             sock.close()
 
 

@@ -33,7 +33,8 @@ class LiveTls:
         self._clients: Final = clients
         self._stamps = self._stamped()
         self._tls: Tls = read_tls(settings, clients)
-        self._ends_logged_s = -TLS_ENDS_SOON_LOG_S
+        self._said = (False, False, False)
+        self._said_s = time.monotonic()
 
     def context(self) -> ssl.SSLContext:
         """The context for a connection that begins now."""
@@ -63,30 +64,37 @@ class LiveTls:
         except SettingsError as error:
             log.error("TLS files not read anew, those from before stay in use", reason=str(error))
             return
-        self._ends_logged_s = -TLS_ENDS_SOON_LOG_S
+        self._said = (False, False, False)
         log.info("TLS files read anew", certificate_ends=self._tls.ends.isoformat())
 
     def _stamped(self) -> tuple[tuple[int, ...], ...]:
         return tuple(_stamp(path) for path in files_of(self._settings, self._clients))
 
     def _log_ends(self) -> None:
-        now_s = time.monotonic()
-        if now_s - self._ends_logged_s < TLS_ENDS_SOON_LOG_S:
-            return
+        """Say what has ended or ends soon: at once when that changes, then every TLS_ENDS_SOON_LOG_S."""
         now = datetime.now(UTC)
-        lists_end = self._tls.revocations_end
-        soon = now + timedelta(days=TLS_ENDS_SOON_DAYS)
-        if lists_end is not None and lists_end <= now:
+        lists_end = self._tls.revocations_end or datetime.max.replace(tzinfo=UTC)
+        ending = (
+            lists_end <= now,
+            lists_end <= now + timedelta(seconds=TLS_ENDS_SOON_LOG_S),
+            self._tls.ends <= now + timedelta(days=TLS_ENDS_SOON_DAYS),
+        )
+        now_s = time.monotonic()
+        if ending == self._said and now_s - self._said_s < TLS_ENDS_SOON_LOG_S:
+            return
+        self._said, self._said_s = ending, now_s
+        over, lists_soon, own_soon = ending
+        setting = None if self._clients is None else self._clients.revocations
+        if over:
             log.error(
                 "revocation list out of date: no client certificate is accepted",
                 ended=lists_end.isoformat(),
-                setting=None if self._clients is None else self._clients.revocations,
+                setting=setting,
             )
-        elif self._tls.ends <= soon:
+        elif lists_soon:
+            log.warning("revocation list ends soon", ends=lists_end.isoformat(), setting=setting)
+        if own_soon:
             log.warning("our certificate ends soon", ends=self._tls.ends.isoformat())
-        else:
-            return
-        self._ends_logged_s = now_s
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     TOKEN = "token does not count"  # noqa: S105 - says what is wrong
     SCOPE = "token does not allow it"
     EDGE = "trusted edge does not say who speaks"
+    HANDSHAKE = "client certificate not accepted"
     SOURCE = "source behind the edge is not listed"
 
 
