@@ -33,6 +33,8 @@ class Document:
         if key not in self._validators:
             self._validators[key] = self._validator(key, operation)
         validator = self._validators[key]
+        if body is None and (template, status) == ("/redemptions/{requestId}", 403):
+            return  # another client's: the status says it all (K4)
         if validator is None:
             assert body is None, f"{method} {template} {status} has no body by the document, but it has: {body}"
             return

@@ -57,6 +57,27 @@ class App:
         text: str = (await self.tokens(**form))["access_token"]
         return text
 
+    async def ask_at(self, client: Client) -> str:
+        """An access token from another worker, which may still have to learn of this client."""
+        form = {"grant_type": "client_credentials"}
+        reply = await post_form(client, "/oauth2/token", form, (self.client_id, self.secret))
+        assert reply.status == 200, reply
+        text: str = reply.body["access_token"]
+        return text
+
+    async def granted_at(self, client: Client) -> bool:
+        """Whether a worker knows this client."""
+        form = {"grant_type": "client_credentials"}
+        return (await post_form(client, "/oauth2/token", form, (self.client_id, self.secret))).status == 200
+
+    async def log_in_at(self, client: Client) -> Json:
+        """Tokens by the originator's password, from another worker."""
+        who = {"grant_type": "password", "username": self.originator.id, "password": self.originator.password}
+        reply = await post_form(client, "/oauth2/token", who, (self.client_id, self.secret))
+        assert reply.status == 200, reply
+        found: Json = reply.body
+        return found
+
     async def log_in(self, **form: str) -> Json:
         """Tokens by the originator's password."""
         who = {"grant_type": "password", "username": self.originator.id, "password": self.originator.password}

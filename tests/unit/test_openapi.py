@@ -13,6 +13,7 @@ from voucherswitch.interface import models
 from voucherswitch.interface.decode import decode, encode
 from voucherswitch.interface.docs_page import CONTENT_SECURITY_POLICY, docs_assets
 from voucherswitch.interface.openapi import document, document_bytes
+from voucherswitch.security.oauth.scopes import Scope
 
 DOCUMENT = document()
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -81,12 +82,22 @@ def test_failures_have_an_error_body_and_promised_headers(row: list[str]) -> Non
     name, method, path, *_ = row
     responses = {int(status): resolved(item) for status, item in operation(method, path)["responses"].items()}
     for status, response in responses.items():
-        bodyless = name == "lookupRedemption" and status in (403, 404)
+        bodyless = name == "lookupRedemption" and status == 404
         if status >= 400:
             assert "content" not in response if bodyless else schema_of(response) == "ErrorDetail"
         headers = {201: {"Location"}, 401: {"WWW-Authenticate"}, 503: {"Retry-After"}}.get(status, set())
         assert set(response.get("headers", {})) == headers
         assert all(header["required"] for header in response.get("headers", {}).values())
+
+
+def test_every_operation_says_which_scope_its_token_needs() -> None:
+    scopes = set(DOCUMENT["components"]["securitySchemes"]["oauth2"]["flows"]["password"]["scopes"])
+    needed = set()
+    for method, path in [row[1:3] for row in ROWS]:
+        basic, oauth2 = operation(method, path)["security"]
+        assert basic == {"basic": []}
+        needed |= set(oauth2["oauth2"])
+    assert needed == scopes == set(Scope)
 
 
 def test_parameters_are_those_of_the_tables() -> None:

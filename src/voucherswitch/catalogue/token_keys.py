@@ -10,7 +10,7 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
-from voucherswitch.catalogue.store import Connection
+from voucherswitch.catalogue.store import CatalogueError, Connection
 from voucherswitch.config.limits import TOKEN_KEY_SPARE_S, TOKEN_KEYS_MAX_AGE_S, TOKEN_LIFETIME_S_MAX
 from voucherswitch.journal.statements import SQL
 from voucherswitch.security.oauth.keys import KeyState, new_key
@@ -22,7 +22,7 @@ _KEPT_S: Final = TOKEN_LIFETIME_S_MAX + TOKEN_KEY_SPARE_S
 _LOCK: Final = 0x766F_6B65  # one process at a time moves keys
 
 
-class TokenKeyError(Exception):
+class TokenKeyError(CatalogueError):
     """The keys cannot be rotated now. The text says why, in one line."""
 
 

@@ -32,6 +32,7 @@ from voucherswitch.cli import (
     saf,
     sandbox,
     till,
+    token,
     user,
     vault,
     verify,
@@ -128,7 +129,7 @@ resolve.register(app)
 verify.register(app)
 torture.register(app)
 _GROUPS: Final = (
-    originator, product, route, receiver, provider, saf, user, role, approval, audit, db, archive, certs, vault,
+    originator, product, route, receiver, provider, saf, user, role, approval, audit, db, archive, certs, vault, token,
 )  # fmt: skip
 for group in _GROUPS:
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])

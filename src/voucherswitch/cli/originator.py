@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voucherswitch.cli import originator_certificate
+from voucherswitch.cli import originator_certificate, originator_client
 from voucherswitch.cli.actor import changing
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import CommandError, usage_error
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Originators: who sends us requests.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(originator_certificate.app, name="certificate")
+app.add_typer(originator_client.app, name="client")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Its user name, which is the `client.id` of its messages.")]
 Name = Annotated[str | None, typer.Option(metavar="TEXT", help="Its name, for people.")]

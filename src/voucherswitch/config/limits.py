@@ -206,6 +206,13 @@ TOKEN_KEY_SPARE_S: Final = 60
 TOKEN_KEYS_MAX_AGE_S: Final = 300
 # How often the worker looks whether the keys are due, and forgets tokens that are over.
 TOKEN_CHECK_S: Final = 60.0
+# The keys of an outside issuer: one fetch, its size, how many there may be, how old they become while it answers, and
+# how often a key that nobody knows has it asked again.
+JWKS_FETCH_S: Final = 5.0
+JWKS_BYTES_MAX: Final = 256 * 1024
+JWKS_KEYS_MAX: Final = 64
+JWKS_AGE_S: Final = 300.0
+JWKS_PAUSE_S: Final = 5.0
 # A request to the token endpoint is under 2 KiB, the longest token included under 10.
 TOKEN_REQUEST_BYTES_MAX: Final = 16_384
 TOKEN_REQUEST_FIELDS_MAX: Final = 16

@@ -1,7 +1,7 @@
 """The interface as one ASGI application: thirteen operations, the OpenAPI document and the page to try it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, nullcontext
 
 import structlog
 from starlette.applications import Starlette
@@ -32,8 +32,9 @@ from voucherswitch.saf.policy import Backoff
 from voucherswitch.security.attempts import Attempts
 from voucherswitch.security.basic import BasicAuthenticator
 from voucherswitch.security.oauth.bearer import BearerAuthenticator
-from voucherswitch.security.oauth.claims import Expected
+from voucherswitch.security.oauth.claims import LOOSE_TYPES, Expected
 from voucherswitch.security.oauth.keys import ALGORITHM, OwnKeys
+from voucherswitch.security.oauth.outside import OutsideIssuer
 from voucherswitch.security.refusals import RefusalLog
 from voucherswitch.switch.deps import Background, Deps
 from voucherswitch.switch.exchange import Reply
@@ -50,14 +51,16 @@ def build_app(settings: Settings, url: str, drain: Drain, doors: Doors) -> Starl
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        outside = _outside_issuer(settings)
         async with (
+            aclosing(outside) if outside is not None else nullcontext(),
             opened(settings, url, application="switch") as parts,
             watched_revocations(parts.pool, settings.catalogue_poll_ms) as revocations,
         ):
             parts.catalogue.on_change(doors.refresh)
             await doors.refresh(parts.catalogue.current)
             basic, refusals = BasicAuthenticator(settings.credential_cache_s, Attempts()), RefusalLog()
-            tokens = await _token_service(settings, parts, basic, refusals, revocations)
+            tokens = await _token_service(settings, parts, basic, refusals, revocations, outside)
             background, unwritten = Background(), Unwritten()
             deps = Deps(
                 journal=parts.journal,
@@ -93,14 +96,19 @@ def build_app(settings: Settings, url: str, drain: Drain, doors: Doors) -> Starl
 
 
 async def _token_service(
-    settings: Settings, parts: Parts, passwords: BasicAuthenticator, refusals: RefusalLog, revocations: Revocations
+    settings: Settings,
+    parts: Parts,
+    passwords: BasicAuthenticator,
+    refusals: RefusalLog,
+    revocations: Revocations,
+    outside: OutsideIssuer | None,
 ) -> TokenService | None:
     """What issues and judges tokens, in step with the catalogue. None: OAuth2 is off."""
     if "oauth2" not in settings.authentication:
         return None
     async with parts.pool.acquire() as connection:
         await keep_token_keys(connection, parts.vault, settings.token_key_days)
-    bearer = BearerAuthenticator(Expected(settings.issuer, settings.oauth_audience, (ALGORITHM,)), revocations)
+    bearer = BearerAuthenticator(Expected(settings.issuer, settings.oauth_audience, (ALGORITHM,)), revocations, outside)
 
     async def learn(catalogue: Catalogue) -> None:
         bearer.keys = OwnKeys.of(catalogue.token_keys, parts.vault)
@@ -122,6 +130,19 @@ async def _token_service(
         revocations=revocations,
         certificates=settings.tls_client_certificates != "off" or bool(settings.trusted_edges),
     )
+
+
+def _outside_issuer(settings: Settings) -> OutsideIssuer | None:
+    if settings.oauth_issuer is None or settings.oauth_jwks_url is None:
+        return None
+    expected = Expected(
+        settings.oauth_issuer,
+        settings.oauth_audience,
+        settings.oauth_algorithms,
+        LOOSE_TYPES,
+        settings.oauth_originator_claim,
+    )
+    return OutsideIssuer(expected, settings.oauth_jwks_url)
 
 
 def _routes(settings: Settings) -> list[BaseRoute]:

@@ -11,6 +11,7 @@ from voucherswitch.interface.models import ErrorDetail, examples
 from voucherswitch.interface.models.base import UUID_SHAPE
 from voucherswitch.interface.models.operations import OPERATIONS, Operation
 from voucherswitch.interface.models.schema import REF, component_schemas, parameter_schemas
+from voucherswitch.security.oauth.scopes import MEANINGS, Scope
 
 Json = dict[str, Any]
 
@@ -44,6 +45,18 @@ TAGS: Final = {
     "Redemptions": "Use vouchers as tender.",
     "Refunds": "Put redeemed vouchers back.",
     "Products": "What may be sold.",
+}
+
+TOKEN_PATH: Final = "/oauth2/token"  # noqa: S105 - a path
+SCOPES: Final = {str(scope): text for scope, text in MEANINGS.items()}
+_SCOPES_OF_TAGS: Final = {
+    "Vouchers": Scope.PROVISION,
+    "Redemptions": Scope.REDEEM,
+    "Refunds": Scope.REFUND,
+    "Products": Scope.PRODUCTS,
+}
+SCOPE_OF: Final = {operation.id: str(_SCOPES_OF_TAGS[operation.tag]) for operation in OPERATIONS} | {
+    "lookupVoucher": str(Scope.LOOKUP)
 }
 
 UUID_SCHEMA: Final = {"type": "string", "format": "uuid", "pattern": f"^{UUID_SHAPE}$"}
@@ -82,7 +95,7 @@ FAILURES: Final = {
         "Refused for good: bad format, an id already used, the voucher's state, or a provider's decline.",
     ),
     401: ("Unauthorized", "Not identified: no credentials, wrong ones, or a token that has expired."),
-    403: ("Forbidden", "The client certificate is not the one agreed with you."),
+    403: ("Forbidden", "The client certificate is not the one agreed with you, or the token lacks the scope."),
     404: ("NotFound", "Nothing is known under this id or key; or, where so agreed, a provider's final decline."),
     405: ("MethodNotAllowed", "The path exists, but not with this method."),
     413: ("ContentTooLarge", "The body is over 64 KiB."),
@@ -102,9 +115,9 @@ FAILURE_EXAMPLES: Final = {
     }
 }
 # These two tell nothing but their status: whose redemption it is, is nobody else's business.
-WITHOUT_BODY: Final = {
-    ("lookupRedemption", 403): "Submitted by another client. No body.",
-    ("lookupRedemption", 404): "Never received. No body.",
+WITHOUT_BODY: Final = {("lookupRedemption", 404): "Never received. No body."}
+SOMETIMES_WITHOUT_BODY: Final = {
+    ("lookupRedemption", 403): "Submitted by another client: no body. Else, with a body, as for every other operation.",
 }
 
 
@@ -130,7 +143,7 @@ def document() -> Json:
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": BASE_PATH}],
-        "security": [{"basic": []}, {"bearer": []}],
+        "security": [{"basic": []}, {"oauth2": []}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
@@ -142,10 +155,16 @@ def document() -> Json:
                     "scheme": "basic",
                     "description": "The user name is the `client.id` of your messages.",
                 },
-                "bearer": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "An OAuth2 access token; the user behind it is the `client.id` of your messages.",
+                "oauth2": {
+                    "type": "oauth2",
+                    "description": (
+                        "An access token (JWT); the user behind it is the `client.id` of your messages. Client id and "
+                        "secret come with every request for one, in the header or in the form."
+                    ),
+                    "flows": {
+                        "clientCredentials": {"tokenUrl": TOKEN_PATH, "scopes": SCOPES},
+                        "password": {"tokenUrl": TOKEN_PATH, "refreshUrl": TOKEN_PATH, "scopes": SCOPES},
+                    },
                 },
             },
         },
@@ -158,6 +177,7 @@ def _operation(operation: Operation) -> Json:
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
+        "security": [{"basic": []}, {"oauth2": [SCOPE_OF[operation.id]]}],
     }
     if parameters := [*_path_parameters(operation), *_query_parameters(operation)]:
         described["parameters"] = parameters
@@ -204,6 +224,8 @@ def _success(operation: Operation) -> Json:
 def _failure_of(operation: Operation, status: int) -> Json:
     if text := WITHOUT_BODY.get((operation.id, status)):
         return {"description": text}
+    if text := SOMETIMES_WITHOUT_BODY.get((operation.id, status)):
+        return _failure(status, text)
     return {"$ref": f"#/components/responses/{FAILURES[status][0]}"}
 
 

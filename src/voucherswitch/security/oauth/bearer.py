@@ -60,7 +60,8 @@ class Known(Protocol[S_co]):
 class OutsideKeys(Protocol):
     """The keys of an issuer that is not us."""
 
-    expected: Expected
+    @property
+    def expected(self) -> Expected: ...
 
     def known(self, kid: str) -> Key | None:
         """The key, as it is known now."""
