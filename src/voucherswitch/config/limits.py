@@ -356,3 +356,10 @@ APPROVAL_COMMENT_CHARS_MIN: Final = 10
 APPROVAL_COMMENT_CHARS_MAX: Final = 1_000
 # A grant to reveal PINs lasts at most so long.
 PIN_GRANT_DAYS_MAX: Final = 30
+
+# Single sign-on: one call to the identity provider, its answers, how long its metadata and keys are kept, and how far
+# its clock may be from ours.
+OIDC_WAIT_S: Final = 10.0
+OIDC_ANSWER_BYTES_MAX: Final = 1024 * 1024
+OIDC_KEPT_S: Final = 600.0
+OIDC_CLOCK_SKEW_S: Final = 60

@@ -31,6 +31,7 @@ def is_loopback(host: str) -> bool:
 def refuse_contradictions(settings: "Settings", refuse: Refusal) -> None:
     """Raise what `refuse` makes of the first contradiction."""
     _refuse_open_doors(settings, refuse)
+    _refuse_half_an_identity_provider(settings, refuse)
     if 0 < settings.closed_days < CLOSED_DAYS_MIN:
         raise refuse(
             "closed_days",
@@ -164,3 +165,20 @@ def _refuse_issuers(settings: "Settings", refuse: Refusal) -> None:
         raise refuse("oauth_jwks_url", "unset, although oauth_issuer is set", "set where it publishes its keys")
     if settings.oauth_issuer.rstrip("/") == settings.issuer:
         raise refuse("oauth_issuer", "it is the issuer of our own tokens", "set another, or leave it out")
+
+
+def _refuse_half_an_identity_provider(settings: "Settings", refuse: Refusal) -> None:
+    if settings.console_oidc_issuer is None:
+        if settings.console_oidc_only:
+            raise refuse(
+                "console_oidc_only",
+                "passwords would be closed, and nothing else is open",
+                "set console_oidc_issuer too",
+            )
+        return
+    for name in ("console_oidc_client_id", "console_oidc_client_secret", "console_oidc_redirect_url"):
+        if not getattr(settings, name):
+            raise refuse(name, "console_oidc_issuer is set and this is not", "set what the identity provider gave you")
+    for pair in settings.console_oidc_roles:
+        if not all(pair.partition("=")):
+            raise refuse("console_oidc_roles", f"{pair!r} is not a group and a role", "set group=role")

@@ -181,6 +181,46 @@ class Settings(BaseSettings):
         "asks for.",
         json_schema_extra={"accepts": "`true` or `false`"},
     )
+    console_oidc_issuer: Annotated[str, AfterValidator(issuer_url)] | None = Field(
+        None,
+        description="The identity provider with which operators may sign in (OpenID Connect), as its tokens name it.",
+        json_schema_extra={"default_text": "unset: passwords only", "accepts": "`https://…`"},
+    )
+    console_oidc_client_id: str = Field(
+        "",
+        max_length=255,
+        description="What the identity provider calls the console.",
+        json_schema_extra={"default_text": "unset", "accepts": "a text"},
+    )
+    console_oidc_client_secret: SecretStr | None = Field(
+        None,
+        repr=False,
+        description="What the console proves itself with to the identity provider; in the environment only.",
+        json_schema_extra={"default_text": "unset", "accepts": "a text", "secret": True, "environment_only": True},
+    )
+    console_oidc_redirect_url: str = Field(
+        "",
+        max_length=500,
+        description="Where the identity provider sends operators back to.",
+        json_schema_extra={"default_text": "unset", "accepts": "`https://console.example/signin/oidc/callback`"},
+    )
+    console_oidc_roles: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_words)] = Field(
+        (),
+        max_length=200,
+        description="The roles that groups of the identity provider get at their first sign-in; others: `viewer`.",
+        json_schema_extra={"default_text": "none", "accepts": "`group=role`, with commas between"},
+    )
+    console_oidc_groups_claim: PathWord = Field(
+        "groups",
+        description="The claim of its tokens that holds a person's groups.",
+        json_schema_extra={"accepts": "a word"},
+    )
+    console_oidc_strong_acr: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_words)] = Field(
+        (),
+        max_length=20,
+        description="Values of `acr` that mean that it asked for a second factor; `amr` with `mfa` always does.",
+        json_schema_extra={"default_text": "none", "accepts": "words, with commas between"},
+    )
     console_oidc_only: bool = Field(
         False,
         description="Close password sign-in for operators, but for the break-glass admin; needs `console_oidc_issuer`.",
