@@ -23,6 +23,14 @@ class Raw:
             self._writer.write(data)
             await self._writer.drain()
 
+    def stop_reading(self) -> None:
+        """Take nothing of what the other end sends."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is a reading transport too
+
+    async def send_some(self, data: bytes) -> None:
+        """Send bytes, and do not wait until they are taken."""
+        self._writer.write(data)
+
     async def until(self, end: bytes) -> bytes:
         """Everything up to some bytes.
 

@@ -250,6 +250,17 @@ UNRESOLVED_COUNTED_MAX: Final = 10_000
 # How long an originator may take to send a body of at most 64 KiB.
 BODY_READ_S: Final = 10.0
 
+# The head of a request: a token or a certificate in a header takes up to 8 KiB, a lookup's query less than 1 KiB.
+HEAD_BYTES_MAX: Final = 32 * 1024
+URL_BYTES_MAX: Final = 8 * 1024
+HEADERS_MAX: Final = 100
+# From its first byte on it has this long to come.
+HEAD_READ_S: Final = 10.0
+# How long the rest of a body may come whose request is answered already: a client that still sends reads no answer.
+BODY_DISCARDED_S: Final = 5.0
+# How long an originator may take to take an answer that is longer than the system keeps.
+ANSWER_TAKEN_S: Final = 30.0
+
 # Connections accepted in one go, so that a flood of them leaves the requests of others their turn.
 ACCEPT_AT_ONCE_MAX: Final = 64
 

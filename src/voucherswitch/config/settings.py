@@ -271,6 +271,13 @@ class Settings(BaseSettings):
     connections_max: Whole = whole(
         4_096, 1, 100_000, "Open connections per switch worker; a further one is closed with an answer 500, unread."
     )
+    connections_per_source_max: Whole = whole(
+        2_048,
+        1,
+        100_000,
+        "Open connections per source and switch worker; a further one is closed with an answer 500, unread. Those of "
+        "`trusted_edges`, which carry the requests of many sources, are not counted.",
+    )
     keep_alive_s: Whole = whole(
         75,
         1,

@@ -10,17 +10,17 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
+from collections import Counter
 from typing import Any, Final
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from voucherswitch.config.limits import GOODBYE_LINGER_S
 from voucherswitch.interface.doors import Arrival
 from voucherswitch.interface.endpoint import NOT_READ
-from voucherswitch.security.peer import PEER, ClientCertificate, Peer, certificate_of
+from voucherswitch.interface.http import StrictHttp, as_bytes
+from voucherswitch.security.peer import PEER, Address, ClientCertificate, Peer, certificate_of
 
 log = structlog.get_logger(__name__)
 
@@ -50,10 +50,12 @@ class Drain:
 class Connections(ServerState):
     """The open connections of a worker, and what has been decided about all of them."""
 
-    def __init__(self, drain: Drain, connections_max: int) -> None:
+    def __init__(self, drain: Drain, connections_max: int, per_source_max: int) -> None:
         super().__init__()
         self.drain: Final = drain
         self.connections_max: Final = connections_max
+        self._per_source_max: Final = per_source_max
+        self._by_source: Final[Counter[Address]] = Counter()
         self.idle_unwanted = False
 
     def room(self) -> int:
@@ -62,25 +64,54 @@ class Connections(ServerState):
 
     def dismiss_refused(self, refuses: Callable[[ClientCertificate], bool]) -> None:
         """End the connections whose client certificate is not accepted any more; a request in work is answered."""
-        for connection in list(self.connections):
-            assert isinstance(connection, Connection)
+        for connection in self._own():
             connection.dismiss_if_refused(refuses)
+
+    def has_room(self, newcomer: "Connection") -> bool:
+        """Whether a connection, which is counted already, may stay. A full house sends away whose source has most.
+
+        Idle connections of one source can then keep out nobody else's: the newcomer stays, and of the source with the
+        most connections the one that has been idle longest goes.
+        """
+        if self.idle_unwanted or (not newcomer.is_edge and self._by_source[newcomer.source] > self._per_source_max):
+            return False
+        if len(self.connections) <= self.connections_max:
+            return True
+        most, _ = self._by_source.most_common(1)[0]
+        if self._by_source[newcomer.source] == self._by_source[most]:
+            return False
+        idle = [found for found in self._own() if found.source == most and not found.in_work and not found.ended]
+        if not idle:
+            return False
+        min(idle, key=lambda found: found.idle_since_s).dismiss_if_idle()
+        return True
+
+    def count(self, source: Address) -> None:
+        """A connection from here is open."""
+        self._by_source[source] += 1
+
+    def forget(self, source: Address) -> None:
+        """A connection from here has ended."""
+        self._by_source[source] -= 1
+        if not self._by_source[source]:
+            del self._by_source[source]
+
+    def _own(self) -> "list[Connection]":
+        return [found for found in self.connections if isinstance(found, Connection)]
 
     def dismiss_idle(self) -> None:
         """Say good-bye on every connection that has no request in work, and on the others when that is answered."""
         self.idle_unwanted = True
-        for connection in list(self.connections):
-            assert isinstance(connection, Connection)
+        for connection in self._own():
             connection.dismiss_if_idle()
 
     def look_again(self) -> None:
         """End the connections whose source is listed no more; a request in work is answered."""
-        for connection in list(self.connections):
-            assert isinstance(connection, Connection)
+        for connection in self._own():
             connection.look_again()
 
 
-class Connection(HttpToolsProtocol):
+class Connection(StrictHttp):
     """uvicorn calls the methods; `shutdown` once, when the drain begins."""
 
     def __init__(
@@ -95,24 +126,35 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         assert isinstance(server_state, Connections)
         self._all: Final = server_state
-        self._dismissed = False
         self._unwanted = False
         self._arrival: Final = arrival
+        self.idle_since_s = time.monotonic()
         self._peer = Peer(arrival.source)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Begin; a connection that stays silent is closed like one that became idle."""
         super().connection_made(transport)
         self._peer = Peer(self._peer.source, _certificate(transport))
-        if self._all.idle_unwanted or len(self.connections) > self._all.connections_max:
-            self._dismiss()
+        self._all.count(self.source)
+        if not self._all.has_room(self):
+            self.say_last(GOODBYE)
             return
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
-    def data_received(self, data: bytes) -> None:
-        """Take what the originator sent; after the good-bye it has its answer already."""
-        if not self._dismissed:
-            super().data_received(data)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count it no more."""
+        super().connection_lost(exc)
+        self._all.forget(self.source)
+
+    @property
+    def source(self) -> Address:
+        """Where it comes from."""
+        return self._arrival.source
+
+    @property
+    def is_edge(self) -> bool:
+        """Whether it carries the requests of many sources."""
+        return self._arrival.door.is_edge(self._arrival.source)
 
     def on_message_begin(self) -> None:
         """Begin to read a request, and say with it who is at the other end."""
@@ -128,20 +170,21 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """End a request."""
         super().on_response_complete()
+        self.idle_since_s = time.monotonic()
         if self._all.idle_unwanted or self._unwanted:
             self.dismiss_if_idle()
 
     def shutdown(self) -> None:
         """Make the request in work the last one. An idle connection stays: its next request may be on its way."""
-        if self._in_work and not self.cycle.response_started:
+        if self.in_work and not self.cycle.response_started:
             self.cycle.keep_alive = False
 
     def look_again(self) -> None:
         """End, unless the source is still admitted."""
         if self._arrival.admitted:
             return
-        self._dismissed = True  # nothing more is read
-        if self._in_work:
+        self.ended = True
+        if self.in_work:
             self.cycle.keep_alive = False
         else:
             self.transport.abort()
@@ -158,23 +201,8 @@ class Connection(HttpToolsProtocol):
 
     def dismiss_if_idle(self) -> None:
         """Say good-bye, unless a request is in work."""
-        if not self._in_work and not self._dismissed and not self.transport.is_closing():
-            self._dismiss()
-
-    @property
-    def _in_work(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
-
-    def _dismiss(self) -> None:
-        self._dismissed = True
-        self._unset_keepalive_if_required()
-        self.transport.write(GOODBYE)
-        if self.transport.can_write_eof():
-            # Closing at once would answer a request that comes now with a reset, which takes our answer away again.
-            self.transport.write_eof()
-            self.loop.call_later(GOODBYE_LINGER_S, self.transport.close)
-        else:
-            self.transport.close()  # TLS: tells the end, and reads and throws away what comes for GOODBYE_LINGER_S
+        if not self.in_work and not self.ended and not self.transport.is_closing():
+            self.say_last(GOODBYE)
 
 
 def _certificate(transport: asyncio.Transport) -> ClientCertificate | None:
@@ -183,12 +211,4 @@ def _certificate(transport: asyncio.Transport) -> ClientCertificate | None:
     return None if der is None else certificate_of(der)
 
 
-GOODBYE: Final = b"".join(
-    (
-        b"HTTP/1.1 500 Internal Server Error\r\n",
-        b"content-type: application/json\r\n",
-        b"content-length: %d\r\n" % len(NOT_READ.body),
-        b"connection: close\r\n\r\n",
-        NOT_READ.body,
-    )
-)
+GOODBYE: Final = as_bytes(NOT_READ)

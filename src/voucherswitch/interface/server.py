@@ -101,7 +101,7 @@ def serve(
     _raise_file_limit()
     tls = None if settings.tls_certificate_file is None else LiveTls(settings, originators(settings))
     drain = Drain(settings.drain_s)
-    connections = Connections(drain, settings.connections_max)
+    connections = Connections(drain, settings.connections_max, settings.connections_per_source_max)
     doors = Doors(settings, connections.look_again)
     warn_of_empty_lists(settings)
     config = uvicorn.Config(
