@@ -79,3 +79,13 @@ async def connected(address: tuple[str, int], *, source: str | None = None) -> A
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+
+
+async def is_shut_out(address: tuple[str, int], data: bytes, *, source: str | None = None) -> bool:
+    """Whether a connection is reset without a byte, whatever is sent."""
+    try:
+        async with connected(address, source=source) as raw:
+            await raw.send(data)
+            return await raw.rest() == b"" and raw.reset
+    except ConnectionResetError:  # before we knew that it was open
+        return True

@@ -14,7 +14,7 @@ from support.addresses import own_address
 from support.client import BASE, Client
 from support.messages import new_id
 from support.originators import Originator
-from support.raw import connected
+from support.raw import connected, is_shut_out
 from support.switch import Switch
 from support.waiting import eventually
 
@@ -39,16 +39,6 @@ def an_originator(*sources: str) -> Originator:
     """A new originator that sends from some networks only."""
     listed = [ip_network(source) for source in sources] or None
     return Originator(f"S-{new_id()[:8]}", {"product_lookup": True, "sources": listed})
-
-
-async def is_shut_out(address: tuple[str, int], data: bytes, *, source: str | None = None) -> bool:
-    """Whether a connection is reset without a byte, whatever is sent."""
-    try:
-        async with connected(address, source=source) as raw:
-            await raw.send(data)
-            return await raw.rest() == b"" and raw.reset
-    except ConnectionResetError:  # before we knew that it was open
-        return True
 
 
 async def test_n2_a_source_that_is_not_listed_is_reset_before_anything_is_read(switch: Switch) -> None:

@@ -259,7 +259,13 @@ HEAD_READ_S: Final = 10.0
 # How long the rest of a body may come whose request is answered already: a client that still sends reads no answer.
 BODY_DISCARDED_S: Final = 5.0
 # How long an originator may take to take an answer that is longer than the system keeps.
-ANSWER_TAKEN_S: Final = 30.0
+ANSWER_TAKEN_S: Final = 15.0
+
+# A client certificate in a header, and the proxies in a row that Forwarded may name.
+CLIENT_CERT_BYTES_MAX: Final = 16 * 1024
+FORWARDED_HOPS_MAX: Final = 16
+# Client certificates from headers that are remembered as verified.
+CLIENT_CERTS_KEPT_MAX: Final = 1_024
 
 # Connections accepted in one go, so that a flood of them leaves the requests of others their turn.
 ACCEPT_AT_ONCE_MAX: Final = 64

@@ -9,8 +9,8 @@ nothing was read: of a retry, 503 would say that the first request was certainly
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -18,6 +18,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from voucherswitch.interface.doors import Arrival
+from voucherswitch.interface.edges import Edges
 from voucherswitch.interface.endpoint import NOT_READ
 from voucherswitch.interface.http import StrictHttp, as_bytes
 from voucherswitch.security.peer import PEER, Address, ClientCertificate, Peer, certificate_of
@@ -50,9 +51,10 @@ class Drain:
 class Connections(ServerState):
     """The open connections of a worker, and what has been decided about all of them."""
 
-    def __init__(self, drain: Drain, connections_max: int, per_source_max: int) -> None:
+    def __init__(self, drain: Drain, edges: Edges, connections_max: int, per_source_max: int) -> None:
         super().__init__()
         self.drain: Final = drain
+        self.edges: Final = edges
         self.connections_max: Final = connections_max
         self._per_source_max: Final = per_source_max
         self._by_source: Final[Counter[Address]] = Counter()
@@ -73,7 +75,9 @@ class Connections(ServerState):
         Idle connections of one source can then keep out nobody else's: the newcomer stays, and of the source with the
         most connections the one that has been idle longest goes.
         """
-        if self.idle_unwanted or (not newcomer.is_edge and self._by_source[newcomer.source] > self._per_source_max):
+        if self.idle_unwanted or (
+            not newcomer.arrival.from_edge and self._by_source[newcomer.source] > self._per_source_max
+        ):
             return False
         if len(self.connections) <= self.connections_max:
             return True
@@ -127,7 +131,7 @@ class Connection(StrictHttp):
         assert isinstance(server_state, Connections)
         self._all: Final = server_state
         self._unwanted = False
-        self._arrival: Final = arrival
+        self.arrival: Final = arrival
         self.idle_since_s = time.monotonic()
         self._peer = Peer(arrival.source)
 
@@ -149,12 +153,17 @@ class Connection(StrictHttp):
     @property
     def source(self) -> Address:
         """Where it comes from."""
-        return self._arrival.source
+        return self.arrival.source
 
-    @property
-    def is_edge(self) -> bool:
-        """Whether it carries the requests of many sources."""
-        return self._arrival.door.is_edge(self._arrival.source)
+    def wrong_sender(self) -> bytes:
+        """Learn from an edge who sent a request."""
+        if not self.arrival.from_edge:
+            return b""
+        found = self._all.edges.peer(self.arrival, self.headers, self._peer)
+        if isinstance(found, bytes):
+            return found
+        self.scope[PEER] = found  # type: ignore[typeddict-unknown-key]  # as below
+        return b""
 
     def on_message_begin(self) -> None:
         """Begin to read a request, and say with it who is at the other end."""
@@ -181,7 +190,7 @@ class Connection(StrictHttp):
 
     def look_again(self) -> None:
         """End, unless the source is still admitted."""
-        if self._arrival.admitted:
+        if self.arrival.admitted:
             return
         self.ended = True
         if self.in_work:

@@ -26,14 +26,15 @@ class Door:
         listed: the listener's own list.
         edges: who stands in front of us.
         announced: whether connections of edges begin with the PROXY protocol. Else the edges' headers say who speaks.
-        direct: whether the originators' own sources may connect themselves, not only through an edge.
+        tls: whether TLS is spoken here. Then the originators' own sources may connect themselves, not only through an
+            edge, and certificates come with the connection.
     """
 
-    def __init__(self, listed: Networks, edges: Networks, *, announced: bool, direct: bool) -> None:
+    def __init__(self, listed: Networks, edges: Networks, *, announced: bool, tls: bool) -> None:
+        self.tls: Final = tls
         self._listed: Final = listed
         self._edges: Final = edges
         self._announced: Final = announced
-        self._direct: Final = direct
         self._originators = Networks()
 
     def learn(self, originators: Networks) -> None:
@@ -46,7 +47,7 @@ class Door:
             source.is_loopback
             or source in self._edges
             or source in self._listed
-            or (self._direct and source in self._originators)
+            or (self.tls and source in self._originators)
         )
 
     def admits_behind_edge(self, source: Address) -> bool:
@@ -70,6 +71,11 @@ class Arrival(Struct, frozen=True):
     announced: bool = False
 
     @property
+    def from_edge(self) -> bool:
+        """Whether its requests say in headers who sent them."""
+        return not self.announced and self.door.is_edge(self.source)
+
+    @property
     def admitted(self) -> bool:
         """Whether it would be let in now: lists change while connections are open."""
         return self.door.admits_behind_edge(self.source) if self.announced else self.door.admits(self.source)
@@ -83,9 +89,9 @@ class Doors:
         # Whoever reached the plain listener by himself would have sent his password in clear: edges only, and whom the
         # listener's own list names.
         self.plain: Final = Door(
-            Networks(settings.interface_sources), edges, announced=settings.proxy_protocol, direct=False
+            Networks(settings.interface_sources), edges, announced=settings.proxy_protocol, tls=False
         )
-        self.tls: Final = Door(Networks(settings.tls_sources), edges, announced=settings.proxy_protocol, direct=True)
+        self.tls: Final = Door(Networks(settings.tls_sources), edges, announced=settings.proxy_protocol, tls=True)
         self._on_change: Final = on_change
 
     async def refresh(self, catalogue: Catalogue) -> None:

@@ -31,8 +31,8 @@ class Denied(Struct, frozen=True):
 
 
 # A source that is not the originator's own hears the same: whoever stole a password must not learn that it is right.
-_UNIDENTIFIED: Final = errors.plain(401, ErrorType.AUTHENTICATION_ERROR, "Originator not identified.")
-WRONG_TOKEN: Final = Denied(_UNIDENTIFIED, (f'{BEARER}, error="invalid_token"',))
+UNIDENTIFIED: Final = errors.plain(401, ErrorType.AUTHENTICATION_ERROR, "Originator not identified.")
+WRONG_TOKEN: Final = Denied(UNIDENTIFIED, (f'{BEARER}, error="invalid_token"',))
 WRONG_CERTIFICATE: Final = Denied(
     errors.plain(403, ErrorType.AUTHENTICATION_ERROR, "The client certificate is not one of this originator's.")
 )
@@ -56,7 +56,7 @@ class Gatekeeper:
         self._bearer: Final = bearer
         self._refusals: Final = refusals
         challenges = ((basic, BASIC), (bearer, BEARER))
-        self._unproved: Final = Denied(_UNIDENTIFIED, tuple(text for way, text in challenges if way is not None))
+        self._unproved: Final = Denied(UNIDENTIFIED, tuple(text for way, text in challenges if way is not None))
 
     async def identify(self, request: Request, catalogue: Catalogue, needed: Scope) -> Originator | Denied:
         """Return whose request it is, or why it is not served. `needed` is what a token must allow.

@@ -7,8 +7,9 @@ for it is not the request that was wrong.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
 import httptools
@@ -57,7 +58,7 @@ class StrictHttp(HttpToolsProtocol):
         self._reading_head = False
         self._reading_body = False
         self._head_bytes = 0
-        self._refusal: Reply | None = None
+        self._refusal = b""
         self._arriving: asyncio.TimerHandle | None = None  # until when what is being read must be there
         self._leaving: asyncio.TimerHandle | None = None  # until when what was sent must be taken
 
@@ -122,8 +123,8 @@ class StrictHttp(HttpToolsProtocol):
         """Begin a request, if it can be read in one way."""
         self._reading_head = False
         self._expect_nothing()
-        wrong = self._wrong_head()
-        if wrong is not None:
+        wrong = self._wrong_head() or self.wrong_sender()
+        if wrong:
             self._fail(wrong)
         super().on_headers_complete()
         self._reading_body = True
@@ -138,7 +139,7 @@ class StrictHttp(HttpToolsProtocol):
         self._expect_nothing()
         super().on_message_complete()
 
-    def _wrong_head(self) -> Reply | None:
+    def _wrong_head(self) -> bytes:
         version = self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
             return VERSION_UNKNOWN
@@ -153,11 +154,15 @@ class StrictHttp(HttpToolsProtocol):
                 return AMBIGUOUS
             if coding.strip().lower() != b"chunked":
                 return CODING_UNKNOWN
-        return None
+        return b""
 
-    def _fail(self, reply: Reply) -> None:
+    def wrong_sender(self) -> bytes:
+        """What a request is answered that its connection does not let pass; its headers are read. Empty: it passes."""
+        return b""
+
+    def _fail(self, answer: bytes) -> None:
         """From within the parser: stop it."""
-        self._refusal = reply
+        self._refusal = answer
         raise _RefusedError
 
     def _stay_with_http(self, rest: bytes) -> None:
@@ -194,7 +199,7 @@ class StrictHttp(HttpToolsProtocol):
         """Whether a request of this connection is not answered yet."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def refuse(self, reply: Reply) -> None:
+    def refuse(self, answer: bytes) -> None:
         """Answer what cannot be read, and read no more. What is in work is answered instead, and is the last."""
         if self.transport.is_closing():
             return
@@ -208,7 +213,10 @@ class StrictHttp(HttpToolsProtocol):
             self.pipeline.popleft()  # the newest: its turn had not come
         last = self.pipeline[0][0] if self.pipeline else self._running
         if last is None or last is unread or last.response_complete:
-            self.say_last(as_bytes(reply))
+            if unread is not None:  # the application waits for the rest of it
+                unread.disconnected = True
+                unread.message_event.set()
+            self.say_last(answer)
         else:
             last.keep_alive = False
 
@@ -269,12 +277,13 @@ def _framing(headers: list[tuple[bytes, bytes]]) -> bytes:
     return next((b"%b: %b" % item for item in headers if item[0] in (b"content-length", b"transfer-encoding")), b"")
 
 
-def as_bytes(reply: Reply) -> bytes:
+def as_bytes(reply: Reply, headers: Mapping[str, str] = MappingProxyType({})) -> bytes:
     """An answer outside the application, which ends its connection."""
     lines = (
         f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}",
         "content-type: application/json",
         f"content-length: {len(reply.body)}",
+        *(f"{name}: {value}" for name, value in headers.items()),
         "connection: close",
         "",
         "",
@@ -282,8 +291,8 @@ def as_bytes(reply: Reply) -> bytes:
     return "\r\n".join(lines).encode() + reply.body
 
 
-def _refusal(status: int, text: str) -> Reply:
-    return errors.plain(status, ErrorType.FORMAT_ERROR, text)
+def _refusal(status: int, text: str) -> bytes:
+    return as_bytes(errors.plain(status, ErrorType.FORMAT_ERROR, text))
 
 
 UNREADABLE: Final = _refusal(400, "Not a valid HTTP request.")

@@ -20,6 +20,7 @@ from voucherswitch.interface.accept import Acceptor, Listener
 from voucherswitch.interface.app import build_app
 from voucherswitch.interface.connection import Connection, Connections, Drain
 from voucherswitch.interface.doors import Arrival, Doors, warn_of_empty_lists
+from voucherswitch.interface.edges import Edges
 from voucherswitch.security.live_tls import LiveTls
 from voucherswitch.security.tls import originators
 
@@ -101,7 +102,9 @@ def serve(
     _raise_file_limit()
     tls = None if settings.tls_certificate_file is None else LiveTls(settings, originators(settings))
     drain = Drain(settings.drain_s)
-    connections = Connections(drain, settings.connections_max, settings.connections_per_source_max)
+    verify = None if tls is None or settings.tls_client_certificates == "off" else tls.verified
+    edges = Edges(verify, required=settings.tls_client_certificates == "required")
+    connections = Connections(drain, edges, settings.connections_max, settings.connections_per_source_max)
     doors = Doors(settings, connections.look_again)
     warn_of_empty_lists(settings)
     config = uvicorn.Config(

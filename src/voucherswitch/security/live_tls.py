@@ -6,6 +6,7 @@ A new connection gets what was read last; open ones go on. A file that cannot be
 import asyncio
 import ssl
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from voucherswitch.config.limits import TLS_ENDS_SOON_DAYS, TLS_ENDS_SOON_LOG_S, TLS_FILES_POLL_S
+from voucherswitch.config.limits import CLIENT_CERTS_KEPT_MAX, TLS_ENDS_SOON_DAYS, TLS_ENDS_SOON_LOG_S, TLS_FILES_POLL_S
 from voucherswitch.config.settings import Settings, SettingsError
 from voucherswitch.security.peer import ClientCertificate
 from voucherswitch.security.tls import Clients, Tls, files_of, read_tls
@@ -35,6 +36,7 @@ class LiveTls:
         self._tls: Tls = read_tls(settings, clients)
         self._said = (False, False, False)
         self._said_s = time.monotonic()
+        self._verified: Final[OrderedDict[bytes, tuple[Tls, ClientCertificate]]] = OrderedDict()
 
     def context(self) -> ssl.SSLContext:
         """The context for a connection that begins now."""
@@ -43,6 +45,23 @@ class LiveTls:
     def refuses(self, certificate: ClientCertificate) -> bool:
         """Whether a client certificate is not accepted any more: revoked, or its time is over."""
         return self._tls.refuses(certificate, datetime.now(UTC))
+
+    def verified(self, der: bytes) -> ClientCertificate:
+        """Read a client certificate that an edge has seen, if we would accept it too. What was verified is remembered.
+
+        Raises:
+            ValueError: it is not accepted.
+        """
+        tls, now = self._tls, datetime.now(UTC)
+        known = self._verified.get(der)
+        if known is not None and known[0] is tls and not tls.refuses(known[1], now) and not tls.lists_are_old(now):
+            return known[1]
+        certificate = tls.verified(der, now)
+        self._verified.pop(der, None)
+        self._verified[der] = tls, certificate
+        if len(self._verified) > CLIENT_CERTS_KEPT_MAX:
+            self._verified.popitem(last=False)
+        return certificate
 
     async def watch(self, each_time: Callable[[], None] = lambda: None) -> None:
         """Look for changes until cancelled; `each_time` is called after each look."""

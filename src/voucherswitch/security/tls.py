@@ -14,11 +14,13 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 from msgspec import Struct
 
 from voucherswitch.config.limits import TLS_FILE_BYTES_MAX
 from voucherswitch.config.settings import Settings
-from voucherswitch.security.peer import ClientCertificate
+from voucherswitch.security.peer import ClientCertificate, certificate_of
 
 # TLS 1.2; those of 1.3 are all of this kind. SECLEVEL 2 refuses RSA and DH below 2048 bits, EC below 224, and SHA-1,
 # in client certificates too.
@@ -34,10 +36,53 @@ class Tls(Struct, frozen=True):
     ends: datetime  # of our certificate
     revoked: frozenset[tuple[str, int]] = frozenset()  # issuer and serial number
     revocations_end: datetime | None = None  # when the first of the lists is out of date
+    authorities: tuple[x509.Certificate, ...] = ()  # whose client certificates are accepted
 
     def refuses(self, certificate: ClientCertificate, now: datetime) -> bool:
         """Whether a certificate that was let in is not any more: revoked, or its time is over."""
         return certificate.ends <= now or (certificate.issuer, certificate.serial) in self.revoked
+
+    def lists_are_old(self, now: datetime) -> bool:
+        """Whether a revocation list is out of date: then no certificate is accepted."""
+        return self.revocations_end is not None and self.revocations_end <= now
+
+    def verified(self, der: bytes, now: datetime) -> ClientCertificate:
+        """Read a client certificate that an edge has seen, if this context would accept it too.
+
+        Possession of its key was proved to the edge. Authorities that are not in our file are not used.
+
+        Raises:
+            ValueError: it is none, another authority issued it, it is for something else, over, revoked, or our
+                revocation lists are out of date.
+        """
+        certificate = x509.load_der_x509_certificate(der)
+        if self.lists_are_old(now):
+            raise ValueError("our revocation list is out of date")
+        try:
+            verifier = (
+                PolicyBuilder()
+                .store(Store(list(self.authorities)))
+                .time(now)
+                .extension_policies(ca_policy=ExtensionPolicy.permit_all(), ee_policy=ExtensionPolicy.permit_all())
+                .build_client_verifier()
+            )
+            chain = verifier.verify(certificate, []).chain
+        except VerificationError as error:
+            raise ValueError(f"not issued by an authority of ours, or its time is over: {error}") from None
+        _refuse_other_purpose(certificate)
+        for each in chain:
+            if (each.issuer.rfc4514_string(), each.serial_number) in self.revoked:
+                raise ValueError("revoked")
+        return certificate_of(der)
+
+
+def _refuse_other_purpose(certificate: x509.Certificate) -> None:
+    try:
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return  # for any purpose, as in a handshake
+    if ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:
+        raise ValueError("not for clients")
 
 
 class Clients(Struct, frozen=True):
@@ -90,6 +135,7 @@ def read_tls(settings: Settings, clients: Clients | None) -> Tls:
         ends,
         frozenset((each.issuer.rfc4514_string(), entry.serial_number) for each in lists for entry in each),
         min((each.next_update_utc or datetime.max.replace(tzinfo=UTC) for each in lists), default=None),
+        tuple(authorities),
     )
 
 
