@@ -34,6 +34,7 @@ class Originator(Struct, frozen=True, kw_only=True):
     tolerated_fields: frozenset[str] = frozenset()
     receivers: frozenset[str] | None = None
     sources: tuple[Network, ...] | None = None  # None: wherever the listener admits
+    requests_per_s: int | None = None  # per switch worker; None: as many as come
     certificates: frozenset[str] = frozenset()  # fingerprints and subjects; empty: none is needed
     token_generation: int = 0  # that of our tokens which count
     tokens_revoked_at: datetime | None = None  # an outside issuer's tokens count if they were issued later

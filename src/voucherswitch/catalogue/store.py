@@ -120,7 +120,8 @@ def _provider(row: asyncpg.Record, windows: Sequence[Maintenance]) -> Provider:
 ORIGINATOR_SETTINGS = (
     "name", "enabled", "single", "deadline_s", "allow_request_id_reuse", "provision_decline_status",
     "settle_only_confirmed", "redemption", "lookup_before_redemption", "product_lookup", "catalogue_kept",
-    "lookup_pending_status", "single_confirm_delay_s", "tolerated_fields", "receivers", "sources", "password_hash",
+    "lookup_pending_status", "single_confirm_delay_s", "tolerated_fields", "receivers", "sources", "requests_per_s",
+    "password_hash",
 )  # fmt: skip
 
 
@@ -176,6 +177,7 @@ _RULES = {
     "originator_deadline_s_check": "deadline must be 2 to 300 seconds",
     "originator_provision_decline_status_check": "provision decline status must be 400 or 404",
     "originator_lookup_pending_status_check": "lookup pending status must be 504 or 102",
+    "originator_requests_per_s_check": "requests in a second must be 1 to 100000",
     "originator_sources_check": f"an originator has 1 to {SOURCES_PER_ORIGINATOR_MAX} sources, or any",
     "originator_check": "a lookup before each redemption needs redemption: add --redemption",
     "product_amount_cents_check": "a product's amount must be above 0 cents",

@@ -91,6 +91,14 @@ Receivers = Annotated[
     list[str] | None,
     typer.Option("--receiver", metavar="ID", help="Voucher provider it may sell; may be repeated; default all."),
 ]
+RequestsPerS = Annotated[
+    int | None,
+    typer.Option(
+        "--requests-per-s",
+        metavar="N",
+        help="Its requests in a second that one switch process serves; more are answered 503. Default: all.",
+    ),
+]
 Sources = Annotated[
     list[str] | None,
     typer.Option(
@@ -121,6 +129,7 @@ def add(
     tolerated_fields: Tolerated = None,
     receivers: Receivers = None,
     sources: Sources = None,
+    requests_per_s: RequestsPerS = None,
 ) -> None:
     """Register an originator. Every switch process knows it within two seconds.
 
@@ -156,11 +165,13 @@ def change(
     tolerated_fields: Tolerated = None,
     receivers: Receivers = None,
     sources: Sources = None,
+    requests_per_s: RequestsPerS = None,
     no_tolerated_fields: Annotated[
         bool, typer.Option("--no-tolerated-fields", help="Refuse every unknown field.")
     ] = False,
     all_receivers: Annotated[bool, typer.Option("--all-receivers", help="Let it sell every voucher provider.")] = False,
     any_source: Annotated[bool, typer.Option("--any-source", help="Let it send from wherever may connect.")] = False,
+    any_rate: Annotated[bool, typer.Option("--any-rate", help="Serve as many of its requests as come.")] = False,
     default_confirm_delay: Annotated[
         bool, typer.Option("--default-confirm-delay", help="Let the switch's own confirmation wait deadline + 15 s.")
     ] = False,
@@ -180,6 +191,7 @@ def change(
         (no_tolerated_fields, tolerated_fields, "--no-tolerated-fields and --tolerated-field"),
         (all_receivers, receivers, "--all-receivers and --receiver"),
         (any_source, sources, "--any-source and --source"),
+        (any_rate, requests_per_s, "--any-rate and --requests-per-s"),
         (default_confirm_delay, single_confirm_delay_s, "--default-confirm-delay and --single-confirm-delay-s"),
     ):
         if cleared and named:
@@ -191,6 +203,8 @@ def change(
         values["receivers"] = None
     if any_source:
         values["sources"] = None
+    if any_rate:
+        values["requests_per_s"] = None
     if default_confirm_delay:
         values["single_confirm_delay_s"] = None
     if not values:
@@ -236,7 +250,7 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     columns = (
         "name", "enabled", "single", "allow_request_id_reuse", "deadline_s", "provision_decline_status",
         "settle_only_confirmed", "redemption", "lookup_before_redemption", "product_lookup", "catalogue_kept",
-        "lookup_pending_status", "single_confirm_delay_s", *_LISTS,
+        "lookup_pending_status", "single_confirm_delay_s", "requests_per_s", *_LISTS,
     )  # fmt: skip
     given = {name: arguments[name] for name in columns if arguments[name] is not None and arguments[name] != []}
     if "sources" in given:
@@ -331,6 +345,7 @@ def _notes(item: "Originator") -> str:
         (item.single and item.single_confirm_delay_s is not None, f"confirmed after {item.confirm_delay_s} s"),
         (bool(item.tolerated_fields), f"tolerates {', '.join(sorted(item.tolerated_fields))}"),
         (bool(item.certificates), f"{len(item.certificates)} client certificates"),
+        (item.requests_per_s is not None, f"{item.requests_per_s} requests a second"),
         (item.sources is not None, f"from {', '.join(map(str, item.sources or ()))}"),
         (item.receivers is not None, f"only {', '.join(sorted(item.receivers or ()))}"),
     ]

@@ -311,6 +311,9 @@ LATE_ANSWERS_S: Final = 1.0
 # provider. Systems start programs with 1,024, which is less than the requests that a worker takes.
 OPEN_FILES_MAX: Final = 65_536
 
+# Sources and originators whose rate is remembered: whoever is forgotten has been quiet for longer than all of these.
+RATES_KEPT_MAX: Final = 16_384
+
 # Refusals for overload are logged at most this often, with their number.
 REFUSAL_LOG_S: Final = 1.0
 

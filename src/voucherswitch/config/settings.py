@@ -289,6 +289,20 @@ class Settings(BaseSettings):
     in_flight_per_originator_max: Whole = whole(
         1_024, 1, 100_000, "Requests in work per originator and switch worker; more are answered 503."
     )
+    source_requests_per_s: Whole = whole(
+        0,
+        0,
+        100_000,
+        "Requests in a second per source and switch worker; more are answered 503. 0: as many as come. An originator's "
+        "own bound is set with `originator set --requests-per-s`.",
+    )
+    product_lookups_per_s: Whole = whole(
+        100,
+        0,
+        100_000,
+        "Product lookups in a second per originator and switch worker; more are answered 503, so that they leave "
+        "processor time for sales. 0: as many as come.",
+    )
     provider_in_flight_max: Whole = whole(
         256,
         1,

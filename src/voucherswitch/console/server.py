@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, settings: Settings, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._door: Final = Door(Networks(settings.console_sources), Networks(), announced=False, direct=False)
+        self._door: Final = Door(Networks(settings.console_sources), Networks(), announced=False, tls=False)
         self._tls: Final = None if settings.console_client_ca_file is None else LiveTls(settings, OPERATORS)
         self._watch: asyncio.Task[None] | None = None
 

@@ -1,16 +1,17 @@
-"""Admission: how many requests may be in work, per worker and per originator (design §6).
+"""Admission: how many requests may be in work, and how many may come in a second (design §6).
 
 Beyond the bound the answer is 503 before anything is journalled: certainly not processed.
 """
 
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
 
-from voucherswitch.config.limits import REFUSAL_LOG_S
+from voucherswitch.config.limits import RATES_KEPT_MAX, REFUSAL_LOG_S
+from voucherswitch.security.peer import Address
 
 log = structlog.get_logger(__name__)
 
@@ -19,16 +20,63 @@ class OverloadedError(Exception):
     """As many requests as this worker takes are in work."""
 
 
-class Admission:
-    """Counts what is in work."""
+class Rate:
+    """So many in a second for each key, and as many at once as two seconds give; those that asked last are kept."""
 
-    def __init__(self, in_flight_max: int, per_originator_max: int) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # how many, and when that was so
+
+    def take(self, key: str, per_s: int, what: str) -> None:
+        """Take one.
+
+        Raises:
+            OverloadedError: there is none left.
+        """
+        now_s = self._now_s()
+        most = 2.0 * per_s
+        left, then_s = self._left.pop(key, (most, now_s))
+        left = min(most, left + (now_s - then_s) * per_s)
+        self._left[key] = (left - 1 if left >= 1 else left), now_s
+        if len(self._left) > RATES_KEPT_MAX:
+            self._left.popitem(last=False)
+        if left < 1:
+            raise OverloadedError(f"more than {per_s} {what} in a second")
+
+
+class Admission:
+    """Counts what is in work and what comes. A rate of 0 is none."""
+
+    def __init__(
+        self, in_flight_max: int, per_originator_max: int, source_per_s: int = 0, lookups_per_s: int = 0
+    ) -> None:
+        self._source_per_s = source_per_s
+        self._lookups_per_s = lookups_per_s
+        self._sources, self._originators, self._lookups = Rate(), Rate(), Rate()
         self._in_flight_max = in_flight_max
         self._per_originator_max = per_originator_max
         self._by_originator: defaultdict[str, int] = defaultdict(int)
         self.in_flight = 0
         self._refused = 0
         self._logged_s = 0.0
+
+    def source(self, source: Address) -> None:
+        """Let a request of this source in.
+
+        Raises:
+            OverloadedError: it sends too many.
+        """
+        if self._source_per_s:
+            self._sources.take(str(source), self._source_per_s, "requests of one source")
+
+    def product_lookup(self, originator_id: str) -> None:
+        """Let a product lookup in: the one request that is paid for with processor time alone.
+
+        Raises:
+            OverloadedError: this originator asks too often.
+        """
+        if self._lookups_per_s:
+            self._lookups.take(originator_id, self._lookups_per_s, f"product lookups of {originator_id}")
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -46,12 +94,14 @@ class Admission:
             self.in_flight -= 1
 
     @contextmanager
-    def originator(self, originator_id: str) -> Iterator[None]:
-        """Hold one of an originator's places, so that one of them cannot take all.
+    def originator(self, originator_id: str, per_s: int | None = None) -> Iterator[None]:
+        """Hold one of an originator's places, so that one of them cannot take all. None: as many a second as it likes.
 
         Raises:
-            OverloadedError: there is none.
+            OverloadedError: there is none, or it sends more than `per_s` requests in a second.
         """
+        if per_s is not None:
+            self._originators.take(originator_id, per_s, f"requests of {originator_id}")
         if self._by_originator[originator_id] >= self._per_originator_max:
             raise OverloadedError(f"{self._per_originator_max} requests of {originator_id} are in work")
         self._by_originator[originator_id] += 1

@@ -79,7 +79,12 @@ def build_app(settings: Settings, url: str, drain: Drain, doors: Doors) -> Starl
                     None if tokens is None else tokens.bearer,
                     refusals,
                 ),
-                admission=Admission(settings.in_flight_max, settings.in_flight_per_originator_max),
+                admission=Admission(
+                    settings.in_flight_max,
+                    settings.in_flight_per_originator_max,
+                    settings.source_requests_per_s,
+                    settings.product_lookups_per_s,
+                ),
                 tokens=tokens,
             )
             yield

@@ -29,6 +29,7 @@ from voucherswitch.message.states import Kind
 from voucherswitch.message.trace import Trace
 from voucherswitch.providers.pool import ProviderBusyError
 from voucherswitch.security.oauth.scopes import Scope
+from voucherswitch.security.peer import PEER
 from voucherswitch.switch.clock import utc_now
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Exchange, Renderer, Reply
@@ -80,6 +81,7 @@ async def serve(request: Request, work: Work, needed: Scope, overloaded: Reply |
     received_at, received_s = utc_now(), time.monotonic()
     services: Services = request.app.state.services
     try:
+        services.admission.source(request.scope[PEER].source)
         body = b""
         if request.method == "POST":
             wrong = _wrong_content(request)
@@ -92,7 +94,7 @@ async def serve(request: Request, work: Work, needed: Scope, overloaded: Reply |
             originator = await services.gatekeeper.identify(request, services.deps.snapshot, needed)
             if isinstance(originator, Denied):
                 return _denied(originator)
-            with services.admission.originator(originator.id):
+            with services.admission.originator(originator.id, originator.requests_per_s):
                 reply = await _answer(Incoming(request, originator, body, received_at, received_s), work)
     except (OverloadedError, ProviderBusyError) as error:
         services.admission.note_refusal(str(error))
@@ -110,7 +112,7 @@ async def _answer(incoming: Incoming, work: Work) -> Reply:
         return await work(incoming)
     except FormatErrors as error:
         return errors.format_error(error)
-    except ProviderBusyError:
+    except (OverloadedError, ProviderBusyError):
         raise
     except Exception:
         log.exception("unexpected error", path=incoming.request.url.path, originator=incoming.originator.id)

@@ -23,6 +23,7 @@ async def lookup_products(request: Request) -> Response:
 
 
 async def _products(incoming: Incoming) -> Reply:
+    incoming.request.app.state.services.admission.product_lookup(incoming.originator.id)
     query = products_lookup_query(incoming.request.query_params.multi_items())
     catalogue = incoming.request.app.state.services.deps.snapshot
     try:

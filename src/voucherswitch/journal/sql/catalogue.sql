@@ -5,7 +5,7 @@ SELECT version FROM catalogue_version;
 SELECT originator_id AS id, name, password_hash, enabled, single, deadline_s, allow_request_id_reuse,
        provision_decline_status, settle_only_confirmed, redemption, lookup_before_redemption, product_lookup,
        catalogue_kept, lookup_pending_status, single_confirm_delay_s, tolerated_fields, receivers,
-       sources, ARRAY(SELECT coalesce(fingerprint, subject) FROM originator_certificate AS held
+       sources, requests_per_s, ARRAY(SELECT coalesce(fingerprint, subject) FROM originator_certificate AS held
                        WHERE held.originator_id = originator.originator_id) AS certificates,
        token_generation, tokens_revoked_at
   FROM originator ORDER BY originator_id;

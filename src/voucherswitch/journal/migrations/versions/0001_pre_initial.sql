@@ -303,6 +303,7 @@ CREATE TABLE originator (
     tolerated_fields      text[] NOT NULL DEFAULT '{}',
     receivers             text[],                      -- NULL: entitled for every voucher provider
     sources               cidr[],                      -- NULL: from wherever the listener admits
+    requests_per_s        integer,                     -- per switch worker; NULL: as many as come
     token_generation      integer NOT NULL DEFAULT 0,  -- our tokens of an older one do not count
     tokens_revoked_at     timestamptz,                 -- an outside issuer's tokens count if they were issued later
     changed_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -310,6 +311,7 @@ CREATE TABLE originator (
     CHECK (provision_decline_status IN (400, 404)),
     CHECK (lookup_pending_status IN (102, 504)),
     CHECK (cardinality(sources) BETWEEN 1 AND 64),
+    CHECK (requests_per_s BETWEEN 1 AND 100000),
     CHECK (NOT lookup_before_redemption OR redemption)
 );
 
