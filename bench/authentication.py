@@ -2,7 +2,8 @@
 
 Ways of asking take turns on one database: nobody is asked (a worker of bench/authentication_worker.py), HTTP Basic,
 OAuth2 bearer tokens, and client certificates. Connections are kept, as tills keep them. What a new connection costs is
-measured by itself.
+measured by itself. Whole provisions differ by more than what is looked for when the machine is busy, so what asking and
+TLS take is measured alone too, and told as a share of the cheapest round in which nobody was asked.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import machine
+from bench.authentication_worker import STAGES
 from bench.children import Child, free_ports
 from bench.database import require_durable
 from bench.errors import BenchError
@@ -39,17 +41,20 @@ from bench.provision import ORIGINATOR, REQUEST
 from bench.results import RESULTS, encoded, write
 from bench.rounds import COMMAND, temporary_folder
 from bench.switch import Switch, environment
+from bench.tls_records import tls_us
 from voucherswitch.catalogue import store
 from voucherswitch.catalogue.oauth_clients import add_client
+from voucherswitch.config.settings import Settings
 from voucherswitch.security.dev_certificates import DevCertificates
 from voucherswitch.security.passwords import hash_password
 from voucherswitch.security.peer import certificate_of
+from voucherswitch.security.tls import read_tls
 
 CERTIFIED: Final = "22222290"  # an originator that must show its certificate
 SIMULATOR_PORTS: Final = 120
 READY_S: Final = 60.0
 HANDSHAKES: Final = 200
-LIMIT: Final = 1.10
+LIMIT: Final = 0.10
 
 
 class Way(Struct, frozen=True):
@@ -84,9 +89,20 @@ class WayReport(Struct, frozen=True):
 
 
 class AuthenticationReport(Struct, frozen=True):
-    """The whole run. `connection_cpu_us`: what a new connection costs the worker."""
+    """The whole run, in microseconds of the processor.
+
+    Attributes:
+        ways: whole provisions, by way of asking.
+        asking_us: the gatekeeper alone, by scheme and transport.
+        tls_us: TLS alone, for each request on a kept connection.
+        share: what asking, with TLS where it is needed, adds to a provision that asks nobody.
+        connection_cpu_us: what a new connection costs the worker.
+    """
 
     ways: dict[str, WayReport]
+    asking_us: dict[str, float]
+    tls_us: float
+    share: dict[str, float]
     connection_cpu_us: dict[str, float]
     machine: dict[str, object]
     settings: dict[str, object]
@@ -118,6 +134,7 @@ class Stand:
                 env["VOUCHERSWITCH_TLS_CLIENT_CERTIFICATES"] = "required"
                 env["VOUCHERSWITCH_TLS_CLIENT_CA_FILE"] = str(self.certificates.authority)
                 env["VOUCHERSWITCH_TLS_CLIENT_REVOCATIONS_FILE"] = str(self.certificates.revocations)
+            env[STAGES] = str(folder / f"{name}.stages")
             mode = "nobody" if name == "nobody" else "product"
             command = [sys.executable, "-m", "bench.authentication_worker", mode]
             worker = Child(f"worker {name}", command, env=env, cwd=ROOT, log=folder / f"{name}.log")
@@ -164,10 +181,22 @@ class Stand:
         """The TLS of a client."""
         if not way.over_tls:
             return None
-        context = ssl.create_default_context(cafile=str(self.certificates.authority))
+        context = ssl_context(self.certificates.authority)
         if way.certificate:
             context.load_cert_chain(*self.certificates.client(CERTIFIED))
         return context
+
+    def server_context(self) -> ssl.SSLContext:
+        """The TLS of the product."""
+        certificate, key = self.certificates.server
+        settings = Settings(tls_certificate_file=certificate, tls_key_file=key)
+        return read_tls(settings, clients=None).context
+
+    def stages(self, folder: Path) -> dict[str, dict[str, float]]:
+        """Stop the workers; return what asking took in each, by scheme and transport."""
+        for worker in self.workers.values():
+            worker.stop()
+        return {name: json.loads((folder / f"{name}.stages").read_text()) for name in ("product", "certified")}
 
     def port(self, way: Way) -> int:
         """Where a way is asked."""
@@ -215,6 +244,11 @@ class Stand:
 ROOT: Final = Path(__file__).resolve().parents[1]
 
 
+def ssl_context(authority: Path) -> ssl.SSLContext:
+    """The TLS of a client that trusts this authority."""
+    return ssl.create_default_context(cafile=str(authority))
+
+
 def measure(rounds: int, seconds: float, warmup: float, connections: int, bar: Bar) -> AuthenticationReport:
     """Carry the run out."""
     with ExitStack() as stack:
@@ -253,14 +287,28 @@ def measure(rounds: int, seconds: float, warmup: float, connections: int, bar: B
             for way in (WAYS[1], WAYS[4], WAYS[6]):
                 kind = "mTLS" if way.certificate else "TLS" if way.over_tls else "plain"
                 opened.setdefault(kind, []).append(stand.connect(way))
+        bar.say("TLS alone")
+        over_tls = tls_us(stand.server_context(), ssl_context(stand.certificates.authority))
         bar.say("stopping")
+        asking = stand.stages(folder)
     ways = {}
     for way in WAYS:
         against = cpu.get(way.against, [])
         ratios = [mine / other for mine, other in zip(cpu[way.name], against, strict=False)]
         ways[way.name] = WayReport(median(cpu[way.name]), cpu[way.name], median(ratios) if ratios else None, ratios)
+    unasked_us = min(ways["nobody is asked"].cpu_us_by_round)  # the strictest: the least that a provision took
+    added_us = {
+        "Basic": asking["product"]["Basic http"],
+        "OAuth2": asking["product"]["Bearer http"],
+        "Basic over TLS": asking["product"]["Basic https"] + over_tls,
+        "OAuth2 over TLS": asking["product"]["Bearer https"] + over_tls,
+        "mTLS and Basic": asking["certified"]["Basic https"] + over_tls,
+    }
     return AuthenticationReport(
         ways=ways,
+        asking_us={f"{worker}: {kind}": us for worker, kinds in asking.items() for kind, us in kinds.items()},
+        tls_us=over_tls,
+        share={name: us / unasked_us for name, us in added_us.items()},
         connection_cpu_us={kind: median(figures) for kind, figures in opened.items()},
         machine=facts,
         settings={"rounds": rounds, "seconds": seconds, "connections": connections, "postgres": postgres},
@@ -274,6 +322,11 @@ def table_of(report: AuthenticationReport) -> Table:
     for name, way in report.ways.items():
         by_round = f"{min(way.ratio_by_round):.2f}-{max(way.ratio_by_round):.2f}" if way.ratio_by_round else ""
         table.add_row(name, f"{way.cpu_us:,.0f}", "" if way.ratio is None else f"{way.ratio:.3f}", by_round)
+    for kind, asking_us in report.asking_us.items():
+        table.add_row(f"asking alone, {kind}", f"{asking_us:,.1f}", "", "")
+    table.add_row("TLS alone, a request", f"{report.tls_us:,.1f}", "", "")
+    for kind, share in report.share.items():
+        table.add_row(f"what {kind} adds", "", f"{share:.1%}", "")
     for kind, cpu_us in report.connection_cpu_us.items():
         table.add_row(f"a new connection, {kind}", f"{cpu_us:,.0f}", "", "")
     return table
@@ -284,7 +337,7 @@ def main(
     seconds: Annotated[float, typer.Option(min=1, help="Measured seconds of one round.")] = 3.0,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds of load before them.")] = 1.0,
     connections: Annotated[int, typer.Option(min=1, help="Connections of the load generator.")] = 16,
-    check: Annotated[bool, typer.Option("--check", help=f"End with code 1 when a ratio is over {LIMIT}.")] = False,
+    check: Annotated[bool, typer.Option("--check", help=f"End with code 1 when a way adds over {LIMIT:.0%}.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of the table.")] = False,
 ) -> None:
     """What asking who sends a sale costs it: CPU time of the switch's worker, against one that asks nobody."""
@@ -303,7 +356,7 @@ def main(
         for note in report.notes:
             console.print(f"Note: {note}", markup=False)
         console.print(f"Written to {path}", markup=False)
-    over = {name: way.ratio for name, way in report.ways.items() if way.ratio is not None and way.ratio > LIMIT}
+    over = {name: share for name, share in report.share.items() if share > LIMIT}
     if check and over:
         print(f"bench: over {LIMIT}: {over}", file=sys.stderr)
         raise typer.Exit(1)

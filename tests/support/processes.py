@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +18,19 @@ STOP_S_MAX: Final = 30
 class Process:
     """One child process. `log` holds all that it wrote."""
 
-    def __init__(self, program: str, folder: Path, env: Mapping[str, str], *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        program: str,
+        folder: Path,
+        env: Mapping[str, str],
+        *,
+        name: str | None = None,
+        wrapper: Sequence[str] = (),
+    ) -> None:
+        """`wrapper`: a command that ends in running the arguments behind it, as another user for instance."""
         self.log: Final = folder / f"{name or program}.log"
         self._program = program
+        self._wrapper = wrapper
         self._folder = folder
         self._env = env
         self._parent_pipe = -1
@@ -48,7 +58,7 @@ class Process:
         try:
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "support.child", self._program],
+                    [*self._wrapper, sys.executable, "-m", "support.child", self._program],
                     cwd=self._folder,
                     env={
                         **inherited,

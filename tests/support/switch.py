@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -22,6 +22,7 @@ from support.certificates import Authority, ClientTls, Issued
 from support.client import Client
 from support.document import Document
 from support.originators import ALL, PASSWORD, TILL, Originator
+from support.ports import free_port
 from support.processes import Process
 from support.providers import SECRETS, Brand, load_brand, load_brands
 from support.simulator import SimulatorControl
@@ -273,14 +274,18 @@ class Switch:
 
     @asynccontextmanager
     async def started_worker(
-        self, *, database_url: str | None = None, **settings: str
+        self, *, database_url: str | None = None, wrapper: Sequence[str] = (), **settings: str
     ) -> AsyncIterator[tuple[tuple[str, int], Process]]:
-        """As `lone_worker`, not waited for: one that is not to be spoken to plainly. Yields its address."""
-        port = self._hold_port()
-        values = self._settings | {"TLS_PORT": str(self._hold_port())} | settings | {"INTERFACE_PORT": str(port)}
+        """As `lone_worker`, not waited for: one that is not to be spoken to plainly. Yields its address.
+
+        `wrapper`: a command that runs it, as somebody else: only sockets of one user share a port.
+        """
+        port = self._hold_port() if not wrapper else free_port()
+        tls_port = self._hold_port() if not wrapper else free_port()
+        values = self._settings | {"TLS_PORT": str(tls_port)} | settings | {"INTERFACE_PORT": str(port)}
         env = {f"VOUCHERSWITCH_{name}": value for name, value in values.items()}
         env["DATABASE_URL"] = database_url or self.database_url
-        process = Process("switch", self.folder, env, name=f"switch-{port}")
+        process = Process("switch", self.folder, env, name=f"switch-{port}", wrapper=wrapper)
         process.start()
         try:
             yield ("127.0.0.1", port), process
