@@ -274,7 +274,7 @@ def measure(rounds: int, seconds: float, warmup: float, connections: int, bar: B
         stand = Stand(stack, folder, switch, ports)
         for way in WAYS:  # the first password of a worker is checked for tens of milliseconds, then remembered
             bar.say(f"first provisions: {way.name}")
-            stand.provision(way, connections=1, seconds=1.0, warmup=5.0)
+            stand.provision(way, connections=1, seconds=1.0, warmup=3.0)
         cpu: dict[str, list[float]] = {way.name: [] for way in WAYS}
         opened: dict[str, list[float]] = {}
         for number in range(1, rounds + 1):

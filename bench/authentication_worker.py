@@ -8,10 +8,10 @@ environment.
 
 import json
 import os
-import signal
 import sys
 import time
 from collections import defaultdict, deque
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -66,11 +66,12 @@ def main(mode: str) -> None:
     settings = Settings()
     configure(settings.log_level, settings.log_format)
     assert settings.database_url is not None
-    # uvicorn raises the signal that stopped it once more when it has stopped; there is something left to write then.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    serve(settings, settings.database_url)
-    if STAGES in os.environ:
-        timed.write(Path(os.environ[STAGES]))
+    try:
+        with suppress(KeyboardInterrupt):  # the benchmark stops its children by SIGINT, and uvicorn raises it once more
+            serve(settings, settings.database_url)
+    finally:
+        if STAGES in os.environ:
+            timed.write(Path(os.environ[STAGES]))
 
 
 if __name__ == "__main__":
