@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 from msgspec import Struct
 
 from voucherswitch.config.limits import TLS_FILE_BYTES_MAX
@@ -59,11 +59,13 @@ class Tls(Struct, frozen=True):
         if self.lists_are_old(now):
             raise ValueError("our revocation list is out of date")
         try:
+            anything = ExtensionPolicy.permit_all()
+            authority = anything.require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
             verifier = (
                 PolicyBuilder()
                 .store(Store(list(self.authorities)))
                 .time(now)
-                .extension_policies(ca_policy=ExtensionPolicy.permit_all(), ee_policy=ExtensionPolicy.permit_all())
+                .extension_policies(ca_policy=authority, ee_policy=anything)
                 .build_client_verifier()
             )
             chain = verifier.verify(certificate, []).chain
