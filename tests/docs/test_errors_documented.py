@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from docs.doc_pages import ROOT, page, rows
-from voucherswitch.config.limits import BODY_BYTES_MAX
+from voucherswitch.config import limits
 from voucherswitch.interface.violations import BAD_FORMATTING
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.providers.contract.families import Family
@@ -66,7 +66,7 @@ def _values(node: ast.expr) -> tuple[str, ...]:
         case ast.IfExp():
             return (*_values(node.body), *_values(node.orelse))
         case ast.JoinedStr():
-            return (f"The body is over {BODY_BYTES_MAX} bytes.",)
+            return ("".join(_part(part) for part in node.values),)
         case ast.Attribute() if node.attr in CHOICES:
             return CHOICES[node.attr]
         case ast.Attribute() if _name(node.value) in ("ErrorType", "_E"):
@@ -75,6 +75,14 @@ def _values(node: ast.expr) -> tuple[str, ...]:
             return CHOICES["provision_decline_status"]
         case _:
             return (ANY,)
+
+
+def _part(part: ast.expr) -> str:
+    """A piece of a text; the page writes `…` for what only the request decides."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    assert isinstance(part, ast.FormattedValue)
+    return str(getattr(limits, _name(part.value), "…"))
 
 
 def _name(node: ast.expr) -> str:

@@ -101,6 +101,7 @@ def test_a_file_that_root_changes_stays_its_owners(tmp_path: Path) -> None:
         (f"{HEADER}\n1:{base64.b64encode(b'this is not a random key at all!').decode()}\n", "key 1 is an example"),
         (f"{HEADER}\n" + "#" * 70_000, "more than 65536 bytes"),
     ],
+    ids=range(14),  # the texts hold keys made at random, and names must be the same in every process
 )
 def test_a_damaged_text_is_named_in_one_line_without_a_key(tmp_path: Path, text: str, complaint: str) -> None:
     sources: list[KeySource] = [made(tmp_path / "vault.key", text), printing(text)]

@@ -82,12 +82,12 @@ class StrictHttp(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._stay_with_http(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            self.refuse(self._refusal or UNREADABLE)
+            self.end_with(self._refusal or UNREADABLE)
         else:
             if began_before and self._reading_head:
                 self._head_bytes += len(data)
                 if self._head_bytes > HEAD_BYTES_MAX:
-                    self.refuse(HEAD_TOO_LARGE)
+                    self.end_with(HEAD_TOO_LARGE)
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, whether or not the other end takes what it was sent."""
@@ -103,7 +103,7 @@ class StrictHttp(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._reading_head = True
         self._head_bytes = 0
-        self._expect(HEAD_READ_S, lambda: self.refuse(HEAD_TOO_SLOW))
+        self._expect(HEAD_READ_S, lambda: self.end_with(HEAD_TOO_SLOW))
 
     def on_url(self, url: bytes) -> None:
         """Read a piece of the request's target."""
@@ -175,7 +175,7 @@ class StrictHttp(HttpToolsProtocol):
         try:
             self.parser.feed_data(b"POST / HTTP/1.1\r\nConnection: close\r\n%b\r\n\r\n" % framing)
         except httptools.HttpParserError:
-            self.refuse(UNREADABLE)
+            self.end_with(UNREADABLE)
         else:
             if rest:
                 self.data_received(rest)
@@ -199,7 +199,7 @@ class StrictHttp(HttpToolsProtocol):
         """Whether a request of this connection is not answered yet."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def refuse(self, answer: bytes) -> None:
+    def end_with(self, answer: bytes) -> None:
         """Answer what cannot be read, and read no more. What is in work is answered instead, and is the last."""
         if self.transport.is_closing():
             return
@@ -291,14 +291,14 @@ def as_bytes(reply: Reply, headers: Mapping[str, str] = MappingProxyType({})) ->
     return "\r\n".join(lines).encode() + reply.body
 
 
-def _refusal(status: int, text: str) -> bytes:
-    return as_bytes(errors.plain(status, ErrorType.FORMAT_ERROR, text))
-
-
-UNREADABLE: Final = _refusal(400, "Not a valid HTTP request.")
-AMBIGUOUS: Final = _refusal(400, "The HTTP request could be read in two ways.")
-HEAD_TOO_SLOW: Final = _refusal(408, "The request came too slowly.")
-URL_TOO_LONG: Final = _refusal(414, f"The request's target is over {URL_BYTES_MAX} bytes.")
-HEAD_TOO_LARGE: Final = _refusal(431, f"The headers are over {HEAD_BYTES_MAX} bytes or {HEADERS_MAX} fields.")
-CODING_UNKNOWN: Final = _refusal(400, "The only transfer coding is chunked.")
-VERSION_UNKNOWN: Final = _refusal(400, "The versions of HTTP are 1.0 and 1.1.")
+UNREADABLE: Final = as_bytes(errors.plain(400, ErrorType.FORMAT_ERROR, "Not a valid HTTP request."))
+AMBIGUOUS: Final = as_bytes(errors.plain(400, ErrorType.FORMAT_ERROR, "The HTTP request could be read in two ways."))
+HEAD_TOO_SLOW: Final = as_bytes(errors.plain(408, ErrorType.FORMAT_ERROR, "The request came too slowly."))
+URL_TOO_LONG: Final = as_bytes(
+    errors.plain(414, ErrorType.FORMAT_ERROR, f"The request's target is over {URL_BYTES_MAX} bytes.")
+)
+HEAD_TOO_LARGE: Final = as_bytes(
+    errors.plain(431, ErrorType.FORMAT_ERROR, f"The headers are over {HEAD_BYTES_MAX} bytes or {HEADERS_MAX} fields.")
+)
+CODING_UNKNOWN: Final = as_bytes(errors.plain(400, ErrorType.FORMAT_ERROR, "The only transfer coding is chunked."))
+VERSION_UNKNOWN: Final = as_bytes(errors.plain(400, ErrorType.FORMAT_ERROR, "The versions of HTTP are 1.0 and 1.1."))
