@@ -96,7 +96,7 @@ class Acceptor:
                 return
             source = source_of(address[0])
             if not self._listener.door.admits(source):
-                _refuse(sock, source)
+                self._refuse(sock, source, Unproven(Reason.SOURCE))
                 continue
             if self._listener.tls is not None:
                 self._make_room()
@@ -125,7 +125,7 @@ class Acceptor:
         door = self._listener.door
         arrival = Arrival(door, source)
         if door.is_announced(source):
-            announced = await _announced(sock, arrival)
+            announced = await self._announced(sock, arrival)
             if announced is None:
                 return
             arrival = announced
@@ -148,27 +148,24 @@ class Acceptor:
                 log.debug("connection not begun", source=str(arrival.source), reason=str(error))
             sock.close()
 
+    async def _announced(self, sock: socket.socket, arrival: Arrival) -> Arrival | None:
+        """Let an edge say who is behind it. None: the connection is closed, for it does not, or not somebody listed."""
+        try:
+            source = await read_source(sock)
+        except (OSError, ProxyHeaderError) as error:
+            self._refuse(sock, arrival.source, Unproven(Reason.EDGE, detail=str(error)))
+            return None
+        if source is None:  # the edge's own connection, such as a health check
+            return arrival
+        behind = Arrival(arrival.door, source, announced=True)
+        if not behind.admitted:
+            self._refuse(sock, source, Unproven(Reason.SOURCE, detail=f"behind {arrival.source}"))
+            return None
+        return behind
 
-async def _announced(sock: socket.socket, arrival: Arrival) -> Arrival | None:
-    """Let an edge say who is behind it. None: the connection is closed, for it does not, or not somebody listed."""
-    try:
-        source = await read_source(sock)
-    except (OSError, ProxyHeaderError) as error:
-        log.warning("edge does not say who speaks", edge=str(arrival.source), reason=str(error))
+    def _refuse(self, sock: socket.socket, source: Address, why: Unproven) -> None:
+        self._refusals.note(source, why)
         _abort(sock)
-        return None
-    if source is None:  # the edge's own connection, such as a health check
-        return arrival
-    behind = Arrival(arrival.door, source, announced=True)
-    if not behind.admitted:
-        _refuse(sock, source)
-        return None
-    return behind
-
-
-def _refuse(sock: socket.socket, source: Address) -> None:
-    log.warning("source not listed", source=str(source))
-    _abort(sock)
 
 
 def _abort(sock: socket.socket) -> None:

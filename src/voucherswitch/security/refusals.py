@@ -31,7 +31,7 @@ class Reason(StrEnum):
     SCOPE = "token does not allow it"
     EDGE = "trusted edge does not say who speaks"
     HANDSHAKE = "client certificate not accepted"
-    SOURCE = "source behind the edge is not listed"
+    SOURCE = "source is not listed"
 
 
 class Unproven(Struct, frozen=True):
