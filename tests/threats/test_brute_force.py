@@ -253,3 +253,10 @@ def test_failures_are_kept_within_bounds() -> None:
         attempts.failed([pair_key("x" * number, HERE)])
 
     assert len(attempts._failures) == FAILURES_KEPT_MAX
+
+
+def test_a_failure_that_is_still_free_is_no_lock_out() -> None:
+    attempts = Attempts(Clock())
+    attempts.failed([pair_key("till", HERE)])
+
+    assert attempts.locked_s([pair_key("till", HERE), user_key("somebody else")]) == 0

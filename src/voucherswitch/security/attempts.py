@@ -70,7 +70,8 @@ class Attempts:
     def locked_s(self, keys: Sequence[Key]) -> float:
         """How long the keys are not listened to, the longest of them; 0: they are."""
         now_s = self._now_s()
-        return max((self._failures[key].locked_until_s - now_s for key in keys if key in self._failures), default=0.0)
+        until_s = max((self._failures[key].locked_until_s for key in keys if key in self._failures), default=now_s)
+        return max(0.0, until_s - now_s)
 
     def failed(self, keys: Sequence[Key]) -> float:
         """Count a failure against each key; return how long they are locked out now, 0 for not yet."""
