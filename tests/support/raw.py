@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -69,10 +70,12 @@ class Raw:
 
 
 @asynccontextmanager
-async def connected(address: tuple[str, int], *, source: str | None = None) -> AsyncIterator[Raw]:
-    """A connection to an address, from a source address of this machine."""
+async def connected(
+    address: tuple[str, int], *, source: str | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Raw]:
+    """A connection to an address, from a source address of this machine; with `tls` over TLS."""
     local = None if source is None else (source, 0)
-    reader, writer = await asyncio.open_connection(*address, local_addr=local)
+    reader, writer = await asyncio.open_connection(*address, local_addr=local, ssl=tls)
     try:
         yield Raw(reader, writer)
     finally:

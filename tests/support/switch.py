@@ -7,9 +7,11 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
@@ -78,6 +80,7 @@ class Switch:
         self.simulator: SimulatorControl
         self.pool: asyncpg.Pool
         self.client: Client
+        self._context: ssl.SSLContext | None = None  # with which `raw` speaks
         self._settings: dict[str, str] = {}
         self._held: list[socket.socket] = []
         self.authority = Authority(folder / "certs")
@@ -163,6 +166,13 @@ class Switch:
     def tls_client(self, own: Issued | None = None) -> Client:
         """A client over TLS, with a certificate or without. Close it."""
         return Client(self.tls_root, self.client.document, ClientTls(self.authority.path, own))
+
+    def over_tls(self) -> "Switch":
+        """The same switch, spoken to over TLS. Close its client."""
+        view = copy(self)
+        view.client = self.tls_client()
+        view._context = ClientTls(self.authority.path).context()
+        return view
 
     def _tls_settings(self) -> dict[str, str]:
         return {
@@ -325,7 +335,8 @@ class Switch:
 
     async def raw(self, data: bytes, *, until: bytes | None = None) -> bytes:
         """Send bytes on a connection of their own; return what comes back until the end, or until some bytes came."""
-        reader, writer = await asyncio.open_connection(*self.address)
+        address = self.address if self._context is None else self.tls_address
+        reader, writer = await asyncio.open_connection(*address, ssl=self._context)
         try:
             writer.write(data)
             async with asyncio.timeout(RAW_S):

@@ -6,13 +6,17 @@ therefore answered with a refusal, and the connection ends: bytes that follow ar
 
 import base64
 import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
 
 import pytest
 
+from support.certificates import ClientTls
 from support.client import BASE
 from support.messages import a_provision
 from support.originators import HOSTILE
-from support.raw import connected
+from support.raw import Raw, connected
 from support.switch import Switch
 
 CREDENTIALS = base64.b64encode(f"{HOSTILE.id}:{HOSTILE.password}".encode())
@@ -89,9 +93,21 @@ UNCLEAR = {
 }
 
 
+Connect: TypeAlias = Callable[[], AbstractAsyncContextManager[Raw]]
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def connect(request: pytest.FixtureRequest, switch: Switch) -> Connect:
+    """Opens a connection to the switch."""
+    if request.param == "plain":
+        return lambda: connected(switch.address)
+    context = ClientTls(switch.authority.path).context()
+    return lambda: connected(switch.tls_address, tls=context)
+
+
 @pytest.mark.parametrize("data", UNCLEAR.values(), ids=UNCLEAR)
-async def test_what_could_be_read_in_two_ways_is_refused_and_the_connection_ends(switch: Switch, data: bytes) -> None:
-    async with connected(switch.address) as raw:
+async def test_what_could_be_read_in_two_ways_is_refused_and_the_connection_ends(connect: Connect, data: bytes) -> None:
+    async with connect() as raw:
         await raw.send(data)
         await raw.send(HIDDEN)
         status, head, body = await raw.answer()
@@ -102,10 +118,10 @@ async def test_what_could_be_read_in_two_ways_is_refused_and_the_connection_ends
         assert await raw.rest() == b"", "nothing else was read"
 
 
-async def test_the_same_byte_by_byte(switch: Switch) -> None:
+async def test_the_same_byte_by_byte(connect: Connect) -> None:
     """Where a packet ends changes nothing."""
     for data in (UNCLEAR["length and chunks"], UNCLEAR["two codings"], UNCLEAR["a chunk that ends in LF"]):
-        async with connected(switch.address) as raw:
+        async with connect() as raw:
             for start in range(len(data)):
                 await raw.send(data[start : start + 1])
             assert (await raw.answer())[0] == 400
@@ -128,15 +144,15 @@ READ_ONCE = {
 
 @pytest.mark.parametrize(("data", "status"), READ_ONCE.values(), ids=READ_ONCE)
 async def test_what_can_be_read_in_one_way_is_and_the_next_request_begins_behind_it(
-    switch: Switch, data: bytes, status: int
+    connect: Connect, data: bytes, status: int
 ) -> None:
-    async with connected(switch.address) as raw:
+    async with connect() as raw:
         await raw.send(data + HIDDEN)
         assert (await raw.answer())[0] == status
         assert (await raw.answer())[0] == 200
 
 
-async def test_a_request_that_offers_another_protocol_is_read_whole_and_is_the_last(switch: Switch) -> None:
+async def test_a_request_that_offers_another_protocol_is_read_whole_and_is_the_last(connect: Connect) -> None:
     """The body of an upgrade, as clients that would rather speak HTTP/2 send it, is no other protocol's."""
     offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
     body = json.dumps(a_provision(HOSTILE, basketRef="x" * 5_000)).encode()
@@ -144,7 +160,7 @@ async def test_a_request_that_offers_another_protocol_is_read_whole_and_is_the_l
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
     for data in (post(offer + length, body), post(offer + CHUNKED, chunks)):
         for cut in (data.index(b"\r\n\r\n") + 4, len(data) - 5, len(data)):
-            async with connected(switch.address) as raw:
+            async with connect() as raw:
                 await raw.send(data[:cut])
                 await raw.send(data[cut:] + HIDDEN)
                 status, head, answer = await raw.answer()
@@ -152,14 +168,14 @@ async def test_a_request_that_offers_another_protocol_is_read_whole_and_is_the_l
                 assert (status, [found["field"] for found in violations]) == (400, ["basketRef"])
                 assert b"connection: close" in head
                 assert await raw.rest() == b""
-    async with connected(switch.address) as raw:
+    async with connect() as raw:
         await raw.send(get(PRODUCTS + b" HTTP/1.1", AUTHORIZED + b"Connection: Upgrade\r\nUpgrade: websocket\r\n"))
         assert (await raw.answer())[0] == 200
         assert await raw.rest() == b""
 
 
-async def test_nothing_is_read_behind_a_request_that_closes(switch: Switch) -> None:
-    async with connected(switch.address) as raw:
+async def test_nothing_is_read_behind_a_request_that_closes(connect: Connect) -> None:
+    async with connect() as raw:
         await raw.send(get(PRODUCTS + b" HTTP/1.1", AUTHORIZED + b"Connection: close\r\n") + HIDDEN)
         assert (await raw.answer())[0] == 200
         assert await raw.rest() == b""
@@ -175,10 +191,10 @@ async def test_a_request_is_answered_although_garbage_follows_it(switch: Switch)
             assert await raw.rest(within_s=15) == b""
 
 
-async def test_a_trailer_is_no_header(switch: Switch) -> None:
+async def test_a_trailer_is_no_header(connect: Connect) -> None:
     """What follows a body was not there when the request was judged."""
     request = post(CHUNKED, b"2\r\n{}\r\n0\r\n").replace(AUTHORIZED, b"Host: switch\r\n")
-    async with connected(switch.address) as raw:
+    async with connect() as raw:
         await raw.send(request + b"Authorization: Basic " + CREDENTIALS + b"\r\n\r\n")
         assert (await raw.answer())[0] == 401
 
