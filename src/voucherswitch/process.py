@@ -1,8 +1,9 @@
 """What every process of ours is made of: database, vault, journal, catalogue, providers. Opened and closed in order."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeAlias
 
 import asyncpg
 import structlog
@@ -57,12 +58,19 @@ async def open_vault(settings: Settings, connection: Connection) -> Vault:
     return vault
 
 
+Prepare: TypeAlias = Callable[[AsyncExitStack, Parts], Awaitable[None]]
+"""Opens more; what is put on the stack is closed with it, before the parts."""
+
+
 @asynccontextmanager
-async def opened(settings: Settings, url: str, *, application: str) -> AsyncIterator[Parts]:
+async def opened(
+    settings: Settings, url: str, *, application: str, prepare: Prepare | None = None
+) -> AsyncIterator[Parts]:
     """Open everything a process needs; on the way out, write what is queued and close it.
 
     The process counts as living from here to the end: whoever is named by `application` calls providers. A database
-    that is starting, or changing places, is waited for DATABASE_START_S long.
+    that is starting, or changing places, is waited for DATABASE_START_S long; `prepare`, which opens what this process
+    alone needs, is called anew with each try.
 
     Raises:
         DatabaseError, VaultError: one line that says what cannot be used.
@@ -74,6 +82,8 @@ async def opened(settings: Settings, url: str, *, application: str) -> AsyncIter
         async with AsyncExitStack() as stack:
             try:
                 parts = await _open(stack, settings, url, application)
+                if prepare is not None:
+                    await prepare(stack, parts)
             except (DatabaseError, *DATABASE_TROUBLE) as error:
                 trouble = error.__cause__ if isinstance(error, DatabaseError) else error
                 if not isinstance(trouble, DATABASE_TROUBLE):

@@ -1,7 +1,7 @@
 """The interface as one ASGI application: thirteen operations, the OpenAPI document and the page to try it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext
 
 import structlog
 from starlette.applications import Starlette
@@ -52,15 +52,20 @@ def build_app(settings: Settings, url: str, drain: Drain, doors: Doors) -> Starl
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         outside = _outside_issuer(settings)
+        basic, refusals = BasicAuthenticator(settings.credential_cache_s, Attempts()), RefusalLog()
+        tokens: TokenService | None = None
+
+        async def prepare(stack: AsyncExitStack, parts: Parts) -> None:
+            nonlocal tokens
+            revocations = await stack.enter_async_context(watched_revocations(parts.pool, settings.catalogue_poll_ms))
+            tokens = await _token_service(settings, parts, basic, refusals, revocations, outside)
+
         async with (
             aclosing(outside) if outside is not None else nullcontext(),
-            opened(settings, url, application="switch") as parts,
-            watched_revocations(parts.pool, settings.catalogue_poll_ms) as revocations,
+            opened(settings, url, application="switch", prepare=prepare) as parts,
         ):
             parts.catalogue.on_change(doors.refresh)
             await doors.refresh(parts.catalogue.current)
-            basic, refusals = BasicAuthenticator(settings.credential_cache_s, Attempts()), RefusalLog()
-            tokens = await _token_service(settings, parts, basic, refusals, revocations, outside)
             background, unwritten = Background(), Unwritten()
             deps = Deps(
                 journal=parts.journal,
