@@ -20,7 +20,7 @@ RULES: Final[dict[str, range | tuple[int, ...]]] = {
     "m": range(1, 27),  # §6 flows
     "w": range(1, 10),  # §7 tenders
     "o": (9,),  # §10, the decision that is a branch of its own
-    "n": (4, 7, 8, 9, 10),  # §9; N1-N3, N5, N6 and N11 are about TLS, addresses and tokens: tests/security
+    "n": (3, 4, 5, 6, 7, 8, 9, 10),  # §9; N1, N2 and N11 are about TLS, addresses and certificates: tests/threats
     "sequence_": range(1, 10),  # §4.10
 }
 SECTIONS: Final = ("1", "2_8", "3_1", "3_2", "3_3", "3_4", "3_5", "5_1", "5_2", "5_4")

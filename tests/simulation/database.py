@@ -133,38 +133,62 @@ class Wire(Protocol):
         """Return the statement's result, or raise what asyncpg would."""
         ...
 
+    def at_once(self, method: str, text: str, arguments: Sequence[Any]) -> Any:
+        """Run a statement of a transaction, at no time and without trouble."""
+        ...
+
 
 class Connection:
     """What the product uses of an asyncpg connection."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._in_transaction = False
+
+    async def _carry(self, method: str, text: str, arguments: Sequence[Any]) -> Any:
+        if self._in_transaction:
+            return self._wire.at_once(method, text, arguments)
+        return await self._wire.carry(method, text, arguments)
 
     async def fetch(self, text: str, *arguments: Any, **_: object) -> list[asyncpg.Record]:
         """All rows."""
-        rows: list[asyncpg.Record] = await self._wire.carry("fetch", text, arguments)
+        rows: list[asyncpg.Record] = await self._carry("fetch", text, arguments)
         return rows
 
     async def fetchrow(self, text: str, *arguments: Any, **_: object) -> asyncpg.Record | None:
         """The first row."""
-        row: asyncpg.Record | None = await self._wire.carry("fetchrow", text, arguments)
+        row: asyncpg.Record | None = await self._carry("fetchrow", text, arguments)
         return row
 
     async def fetchval(self, text: str, *arguments: Any, **_: object) -> Any:
         """The first column of the first row."""
-        return await self._wire.carry("fetchval", text, arguments)
+        return await self._carry("fetchval", text, arguments)
 
     async def execute(self, text: str, *arguments: Any, **_: object) -> str:
         """The command's tag."""
-        tag: str = await self._wire.carry("execute", text, arguments)
+        tag: str = await self._carry("execute", text, arguments)
         return tag
 
     @asynccontextmanager
     async def transaction(self, *, isolation: str = "", readonly: bool = False) -> AsyncIterator[None]:
-        """Several reads of what does not change here. A transaction that writes has to be taught to the simulation."""
-        if not readonly:
-            raise NotImplementedError("the simulation knows no transaction of several writing statements yet")
-        yield
+        """Several reads of what does not change here, or chores: one moment, between whose statements nobody else runs.
+
+        The one real connection serves all processes, so a transaction must not wait for anything but its statements.
+        """
+        if readonly:
+            yield
+            return
+        self._in_transaction = True
+        self._wire.at_once("execute", "BEGIN", ())
+        try:
+            yield
+        except BaseException:
+            self._wire.at_once("execute", "ROLLBACK", ())
+            raise
+        else:
+            self._wire.at_once("execute", "COMMIT", ())
+        finally:
+            self._in_transaction = False
 
     def terminate(self) -> None:
         """Drop the connection; what it was given may take effect all the same."""

@@ -255,6 +255,10 @@ class World:
             raise result
         return result
 
+    def at_once(self, method: str, text: str, arguments: Sequence[Any]) -> Any:
+        """A statement of a transaction."""
+        return self.database.statement(self.now, method, text, *arguments)
+
     # --- processes ------------------------------------------------------------------------------------------------
 
     def _process(self, kind: str) -> Process:
