@@ -271,7 +271,7 @@ def test_what_does_not_stop_in_time_is_killed_and_the_rest_still_stops_well(
 
 def test_a_second_signal_kills_at_once(up: Callable[..., Up]) -> None:
     """And what the children started themselves goes with them."""
-    run = up(python("interface", DEAF), shell("worker", "sleep 60 & echo $!; trap '' TERM; wait"))
+    run = up(python("interface", DEAF), shell("worker", "trap '' TERM; sleep 60 & echo $!; wait"))
     grandchild = int(run.line_with("worker    | ").removeprefix("worker    | "))
     run.line_with("interface | up")
     run.process.send_signal(signal.SIGINT)
