@@ -194,6 +194,20 @@ async def test_r4_without_an_amount_the_whole_voucher_is_redeemed(till: Till) ->
     assert answer.body["amounts"]["approvedAmount"] == rand(7_550)
 
 
+async def test_r4_an_answer_that_takes_more_than_the_voucher_was_sold_for_proves_nothing(
+    till: Till, switch: Switch, simulator: SimulatorControl
+) -> None:
+    sale = await till.a_confirmed()
+    request = a_redemption(code=sale.code)
+    del request["amounts"]
+    await simulator.fault("wrong_amount", "redeem", request["id"], deltaCents=100)
+
+    answer = await till.post("/redemptions", request)
+
+    assert answer.status == 504
+    assert await switch.state(request["id"]) == "UNKNOWN"
+
+
 async def test_r4_the_receiver_is_taken_from_the_record_of_the_code(till: Till) -> None:
     sale = await till.a_confirmed()
 

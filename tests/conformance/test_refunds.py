@@ -321,3 +321,45 @@ async def test_refunds_of_one_redemption_at_once_have_one_winner(till: Till, sim
     }
     sent = [request["id"] for request in requests if await simulator.ops(request["id"])]
     assert sent == [answer.body["id"] for answer in answers if answer.status == 201]
+
+
+async def test_f5_an_answer_that_gives_back_more_than_was_taken_proves_nothing(
+    till: Till, switch: Switch, simulator: SimulatorControl
+) -> None:
+    """Also not to a refund without an amount: how much is left is known here, and is what is asked for."""
+    sale, request_id = await till.a_used(), new_id()
+    await simulator.fault("wrong_amount", "refund", request_id, deltaCents=100)
+
+    answer = await till.refund(sale.code, id=request_id)
+
+    assert answer.status == 504
+    assert await switch.state(request_id) == "UNKNOWN"
+
+
+async def test_f5_more_than_the_redemption_took_is_not_refunded(
+    till: Till, switch: Switch, simulator: SimulatorControl
+) -> None:
+    sale = await till.a_used()
+    request = a_refund(code=sale.code, amounts={"requestAmount": rand(10_001)})
+
+    answer = await till.post("/refunds", request)
+
+    refused(answer, 400, "INVALID_AMOUNT", "Invalid amount.", id=request["id"], freeString=SOME_TEXT)
+    assert await switch.record(request["id"]) is None
+    assert await simulator.ops(request["id"]) == []
+
+
+async def test_f2_a_redemption_that_was_given_back_is_not_given_back_again(
+    till: Till, simulator: SimulatorControl
+) -> None:
+    """Not after the voucher was redeemed anew either: that is another redemption."""
+    sale = await till.a_returned()
+    first = sale.redemption_id
+    await till.a_used(sale)
+    request = a_refund(code=sale.code, redemptionId=first)
+
+    answer = await till.post("/refunds", request)
+
+    refused(answer, 400, "VOUCHER_NOT_REDEEMED", "Voucher not refundable", id=request["id"], freeString=SOME_TEXT)
+    assert await simulator.ops(request["id"]) == []
+    assert (await till.refund(sale.code)).status == 201

@@ -124,14 +124,22 @@ class Traffic:
 
     async def movement(self, kind: Kind, code: str, of: Entry | None = None) -> Entry:
         """An open redemption or refund of a voucher."""
+        entry = await self.claim(kind, code, of)
+        assert entry is not None
+        return entry
+
+    async def claim(
+        self, kind: Kind, code: str, of: Entry | None = None, *, last_refund: Entry | None = None
+    ) -> Entry | None:
+        """A redemption or refund of a voucher, as it was judged when `last_refund` was its newest; None: not opened."""
         opening = self._opening(kind)
         opening.fingerprint = self._journal.vault.fingerprint(code)
         opening.voucher_states = SPENDABLE if kind is Kind.REDEMPTION else USED
         if of is not None:
             opening.redemption_id, opening.redemption_generation = of.request_id, of.generation
-        entry = await self._journal.open(opening)
-        assert entry is not None
-        return entry
+        if last_refund is not None:
+            opening.last_refund = (last_refund.request_id, last_refund.generation)
+        return await self._journal.open(opening)
 
     async def approve(self, entry: Entry, code: str, voucher: VoucherChange = NO_CHANGE) -> None:
         """The provider said yes."""

@@ -128,7 +128,7 @@ class Journal:
                  opening.receiver_id, opening.provider_id, opening.provider_product, opening.store.merchant_id,
                  opening.store.terminal_id, opening.store.operator_id, opening.amount_cents, opening.currency,
                  opening.fingerprint, sealed, token, opening.call_ms, opening.redemption_id,
-                 opening.redemption_generation, opening.voucher_states, self._calls.worker_id),
+                 opening.redemption_generation, opening.voucher_states, self._calls.worker_id, *opening.last_refund),
             )  # fmt: skip
         except asyncpg.UniqueViolationError:
             return ()

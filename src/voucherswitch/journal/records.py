@@ -69,6 +69,7 @@ class VoucherRecord(Struct, kw_only=True):
     redemption_id: UUID | None
     redemption_generation: int | None
     refund_id: UUID | None
+    refund_generation: int | None
     open_id: UUID | None
     provider_id: str
     provider_product: str
@@ -114,7 +115,14 @@ class OwedAdvice(Struct, kw_only=True):
 
 
 class Opening(Struct, kw_only=True):
-    """A creating request about to be made durable. `call_ms`: how long the provider call may run at most."""
+    """A creating request about to be made durable.
+
+    Attributes:
+        call_ms: how long the provider call may run at most.
+        voucher_states: the states in which a redemption or refund may claim its voucher.
+        last_refund: the voucher's newest refund when the amount of this one was judged, with its generation; after
+            another one there is less to give back.
+    """
 
     request_id: UUID
     generation: int = 0
@@ -134,6 +142,7 @@ class Opening(Struct, kw_only=True):
     redemption_id: UUID | None = None
     redemption_generation: int | None = None
     voucher_states: int = 0
+    last_refund: tuple[UUID | None, int | None] = (None, None)
 
 
 class Entry(Struct, frozen=True, kw_only=True):

@@ -145,6 +145,7 @@ def voucher(row: asyncpg.Record) -> VoucherRecord:
         redemption_id=row["redemption_id"],
         redemption_generation=row["redemption_generation"],
         refund_id=row["refund_id"],
+        refund_generation=row["refund_generation"],
         open_id=row["open_id"],
         provider_id=row["provider_id"],
         provider_product=row["provider_product"],

@@ -63,7 +63,7 @@ def _statement(name: str, columns: int, *groups: int) -> Statement:
 
 
 OPEN_TRANSACTIONS: Final = _statement("open_transactions", 16)
-OPEN_MOVEMENTS: Final = _statement("open_movements", 21)
+OPEN_MOVEMENTS: Final = _statement("open_movements", 23)
 REROUTE_TRANSACTIONS: Final = _statement("reroute_transactions", 5)
 CLOSE_TRANSACTIONS: Final = _statement("close_transactions", 19, OWED, LEG)
 CLAIM_CALLS: Final = _statement("claim_calls", 5)

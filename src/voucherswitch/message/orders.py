@@ -61,7 +61,7 @@ class RedeemOrder(Discreet, frozen=True):
 
 
 class RefundOrder(Discreet, frozen=True):
-    """Give a redemption back. `amount_cents` 0 asks for all of it. `refs` are those of the redemption."""
+    """Give back `amount_cents` of a redemption, never more than it took. `refs` are those of the redemption."""
 
     request_id: str
     amount_cents: int

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from voucherswitch.catalogue.snapshot import Originator, VoucherProvider
 from voucherswitch.journal.records import Entry, Opening, Record, VoucherRecord
 from voucherswitch.message.codes import ZAR, ErrorType
+from voucherswitch.message.outcomes import Approved, Outcome
 from voucherswitch.message.parties import Institution
 from voucherswitch.message.refusals import Detail, Refusal, Refused
+from voucherswitch.providers.contract.answers import BadAnswer, bad_answer
 from voucherswitch.providers.gate import Ticket
 from voucherswitch.providers.pool import Place
 from voucherswitch.switch.admitting import enter
@@ -69,6 +71,17 @@ def movement_amount(request: Creating) -> int:
     if amount and request.currency != ZAR:
         raise Refused(invalid_amount("Only ZAR (710) is served."))
     return amount
+
+
+def believable(outcome: Outcome, worth_cents: int | None) -> Outcome:
+    """What a redemption's answer proves: nothing, when it took more than its voucher was sold for (B.4).
+
+    Where an amount was asked for the connector has compared it; where all there is was asked for only we know a bound.
+    `worth_cents` None: sold elsewhere, nobody knows.
+    """
+    if isinstance(outcome, Approved) and worth_cents is not None and outcome.approved_cents > worth_cents:
+        return bad_answer(BadAnswer("the value is more than the voucher was sold for"))
+    return outcome
 
 
 async def deliver_owed(deps: Deps, fingerprint: bytes, until_s: float) -> None:

@@ -21,6 +21,7 @@ from voucherswitch.switch.elsewhere import adopt
 from voucherswitch.switch.exchange import Exchange, Reply
 from voucherswitch.switch.movements import (
     NOT_ENABLED,
+    believable,
     brand_of,
     deliver_earlier,
     deliver_owed,
@@ -73,8 +74,13 @@ async def redeem(request: Redemption, exchange: Exchange, deps: Deps) -> Reply:
                 refs=voucher.refs,
             )
 
-            async def send(connector: Connector, call: Call, order: RedeemOrder = order) -> Outcome:
-                return await connector.redeem(order, call)
+            async def send(
+                connector: Connector,
+                call: Call,
+                order: RedeemOrder = order,
+                worth_cents: int | None = voucher.approved_cents,
+            ) -> Outcome:
+                return believable(await connector.redeem(order, call), worth_cents)
 
             return await send_movement(
                 deps, entry, request, exchange, opening, brand, request.voucher_code, limits, place, send, ticket

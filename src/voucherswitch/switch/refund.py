@@ -5,6 +5,7 @@ Called by interface/refunds.py. The voucher's row is claimed like for a redempti
 
 from uuid import UUID
 
+from voucherswitch.catalogue.snapshot import Originator
 from voucherswitch.config.limits import JUDGEMENTS_MAX
 from voucherswitch.journal.records import Opening, Record, RedemptionRecord, VoucherRecord
 from voucherswitch.message.codes import ZAR, ErrorType
@@ -30,11 +31,18 @@ from voucherswitch.switch.movements import (
     send_movement,
 )
 from voucherswitch.switch.requests import Refund
-from voucherswitch.switch.routing import refuse
+from voucherswitch.switch.routing import invalid_amount, refuse
 from voucherswitch.switch.vouchers import MOVEMENT_OPEN, REFUND, UNKNOWN_VOUCHER
 
 REFUNDABLE = mask((VoucherState.CONFIRMED_REDEEMED,))
 REFUNDABLE_IN_PART = mask((VoucherState.CONFIRMED_REDEEMED, VoucherState.CONFIRMED_PROVISIONED))
+GIVEN_BACK = Refusal(
+    "F2",
+    400,
+    ErrorType.VOUCHER_NOT_REDEEMED,
+    "Voucher not refundable",
+    "All of the redemption has been refunded.",
+)
 NO_SUCH_REDEMPTION = Refusal(
     "F2",
     400,
@@ -55,7 +63,10 @@ async def refund(request: Refund, exchange: Exchange, deps: Deps) -> Reply:
         raise Refused(NOT_ENABLED)
     limits = deadlines(exchange.originator, exchange.received_s, deps.answer_margin_s)
     for _ in range(JUDGEMENTS_MAX):
-        voucher, redemption, record, generation = await _check(request, exchange, deps)
+        checked = await _check(request, exchange, deps)
+        if checked is None:
+            continue  # another refund came while we looked: look again
+        voucher, redemption, record, generation = checked
         brand = brand_of(deps, voucher.receiver_id)
         opening = _prepare(request, exchange, deps, voucher, redemption, generation)
         refuse_shut(deps, voucher.provider_id)
@@ -87,20 +98,24 @@ async def refund(request: Refund, exchange: Exchange, deps: Deps) -> Reply:
 
 async def _check(
     request: Refund, exchange: Exchange, deps: Deps
-) -> tuple[VoucherRecord, RedemptionRecord, Record | None, int]:
-    """F1, X1/X2, F6, X4, F2-F4 in this order; returns what the refund is opened with."""
+) -> tuple[VoucherRecord, RedemptionRecord, Record | None, int] | None:
+    """F1, X1/X2, F6, X4, F2-F4 in this order; returns what the refund is opened with, None when that changed."""
     originator = exchange.originator
     record = await deps.journal.read(request.request_id)
     generation = check_id(deps, Kind.REFUND, record, originator.id, reuse=originator.allow_request_id_reuse)
-    vouchers = await deps.journal.read_vouchers(request.voucher_code)
-    voucher = find_voucher(vouchers, request.receiver, originator, UNKNOWN_VOUCHER)
+    voucher = await _voucher(request, originator, deps)
     refuse_open_movement(voucher, request)
     named = await _named_redemption(request, voucher, deps)
     refusal = REFUND[voucher.state]
-    if refusal is not None and not _partly_used(deps, request, voucher, named):
-        raise Refused(refusal)
     if named is None or named.state is not State.CONFIRMED:
-        raise Refused(NO_SUCH_REDEMPTION)
+        raise Refused(refusal or NO_SUCH_REDEMPTION)
+    left = _left_cents(named) > 0
+    if not left and await _voucher(request, originator, deps) != voucher:
+        return None
+    if refusal is not None and not (left and _partly_used(deps, request, voucher)):
+        raise Refused(refusal)
+    if not left:
+        raise Refused(GIVEN_BACK)
     if (
         request.receiver_ref is not None
         and request.redemption_id is None
@@ -108,6 +123,11 @@ async def _check(
     ):
         raise Refused(NO_SUCH_REDEMPTION)
     return voucher, named, record, generation
+
+
+async def _voucher(request: Refund, originator: Originator, deps: Deps) -> VoucherRecord:
+    vouchers = await deps.journal.read_vouchers(request.voucher_code)
+    return find_voucher(vouchers, request.receiver, originator, UNKNOWN_VOUCHER)
 
 
 async def _named_redemption(request: Refund, voucher: VoucherRecord, deps: Deps) -> RedemptionRecord | None:
@@ -124,7 +144,7 @@ async def _named_redemption(request: Refund, voucher: VoucherRecord, deps: Deps)
     return await deps.journal.read_redemption(redemption_id, voucher.fingerprint)
 
 
-def _partly_used(deps: Deps, request: Refund, voucher: VoucherRecord, named: RedemptionRecord | None) -> bool:
+def _partly_used(deps: Deps, request: Refund, voucher: VoucherRecord) -> bool:
     """O21: a partly used voucher is spendable again, and a named redemption of it can still be given back."""
     can = deps.providers.capabilities.get(voucher.provider_id)
     return (
@@ -132,10 +152,21 @@ def _partly_used(deps: Deps, request: Refund, voucher: VoucherRecord, named: Red
         and request.redemption_id is not None
         and can is not None
         and can.partial_redeem
-        and named is not None
-        and named.state is State.CONFIRMED
-        and named.refunded_cents < (named.approved_cents or 0)
     )
+
+
+def _left_cents(redemption: RedemptionRecord) -> int:
+    """What of a redemption refunds have not given back."""
+    return (redemption.approved_cents or 0) - redemption.refunded_cents
+
+
+def _amount(request: Refund, redemption: RedemptionRecord) -> int:
+    """What to ask for: never "all there is", because then any amount in the answer would pass for it."""
+    left = _left_cents(redemption)
+    amount = movement_amount(request) or left
+    if amount > left:
+        raise Refused(invalid_amount("More than the redemption took and refunds have left of it."))
+    return amount
 
 
 def _prepare(
@@ -163,7 +194,7 @@ def _prepare(
         product_id=voucher.product_id,
         provider_id=voucher.provider_id,
         provider_product=voucher.provider_product,
-        amount_cents=movement_amount(request),
+        amount_cents=_amount(request, redemption),
         currency=ZAR,
         store=request.store,
         fingerprint=voucher.fingerprint,
@@ -172,4 +203,5 @@ def _prepare(
         redemption_id=redemption.request_id,
         redemption_generation=redemption.generation,
         voucher_states=REFUNDABLE_IN_PART if partly else REFUNDABLE,
+        last_refund=(voucher.refund_id, voucher.refund_generation),
     )

@@ -33,6 +33,7 @@ from voucherswitch.switch.deadlines import Deadlines
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Asked
 from voucherswitch.switch.lifecycle import Position
+from voucherswitch.switch.movements import believable
 from voucherswitch.switch.positions import position
 from voucherswitch.switch.question import Question, alert_of
 from voucherswitch.switch.sending import OPEN, apply, ask, refs_of
@@ -136,9 +137,10 @@ async def _apply_status(
     patience: Patience,
 ) -> None:
     order = _order(due, record, request)
+    worth_cents = await _worth_cents(record, order.voucher_code, deps)
 
     async def send(connector: Connector, call: Call) -> Outcome:
-        return await _status_call(connector, record.kind)(order, call)
+        return believable(await _status_call(connector, record.kind)(order, call), worth_cents)
 
     question, trace = Question(send), Trace()
     deadline_s = time.monotonic() + RESOLVE_CALL_MS / 1000
@@ -184,6 +186,14 @@ async def take_back(record: Record, deps: Deps) -> None:
     closing = Closing(entry=asked.entry, from_states=mask((State.APPROVED,)), to=State.REVERSED)
     if await deps.journal.close(undone(deps, closing, asked.provider_id), []):
         log.info("approval lapsed unconfirmed", request_id=str(record.request_id), provider=asked.provider_id)
+
+
+async def _worth_cents(record: Record, code: str | None, deps: Deps) -> int | None:
+    """What the voucher of a redemption was sold for. None: no redemption, or nobody knows."""
+    if record.kind is not Kind.REDEMPTION or code is None:
+        return None
+    vouchers = await deps.journal.read_vouchers(code)
+    return next((one.approved_cents for one in vouchers if one.receiver_id == record.receiver_id), None)
 
 
 def _status_of(can: Capabilities, kind: Kind) -> Support:

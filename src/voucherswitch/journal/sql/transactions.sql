@@ -19,23 +19,27 @@ RETURNING request_id, reference;
 
 -- open_movements --
 -- Claim the voucher and make a redemption or refund durable, both or neither: one open movement per voucher (X4).
--- A key that does not come back found the voucher taken or in another state: read both and answer by what they hold.
+-- A key that does not come back found the voucher taken or in another state, or a refund that was judged before another
+-- one went through (F5): read both and answer by what they hold.
 -- A taken id raises unique_violation, on purpose: it undoes the claim.
 WITH d AS (
     SELECT *
       FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::boolean[], $6::text[], $7::text[],
                   $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::bytea[],
                   $15::bytea[], $16::bigint[], $17::integer[], $18::uuid[], $19::smallint[], $20::integer[],
-                  $21::bigint[])
+                  $21::bigint[], $22::uuid[], $23::smallint[])
            AS d (request_id, generation, kind, originator_id, single, receiver_id, provider_id,
                  provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, fingerprint, request,
-                 opening, call_ms, redemption_id, redemption_generation, voucher_states, worker_id)
+                 opening, call_ms, redemption_id, redemption_generation, voucher_states, worker_id, last_refund_id,
+                 last_refund_generation)
 ), claimed AS (
     UPDATE voucher AS v
        SET open_id = d.request_id, open_generation = d.generation, changed_at = clock_timestamp()
       FROM d
      WHERE v.fingerprint = d.fingerprint AND v.receiver_id = d.receiver_id
        AND v.open_id IS NULL AND (d.voucher_states >> v.state) & 1 = 1
+       AND (d.kind = 2 OR (v.refund_id, v.refund_generation)
+                          IS NOT DISTINCT FROM (d.last_refund_id, d.last_refund_generation))
     RETURNING d.request_id
 ), looked_up AS (
     DELETE FROM voucher_lookup AS l
