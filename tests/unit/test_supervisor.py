@@ -342,7 +342,7 @@ def test_a_reader_that_went_away_does_not_stop_the_children(up: Callable[..., Up
 # Inherits a socket. The first process accepts nothing; its successors answer one connection after the other. argv: a
 # file that every process adds its id to, and what the second one does instead of getting ready.
 SERVER = """
-import os, signal, sys
+import os, select, signal, sys
 from pathlib import Path
 from voucherswitch.cli.supervisor import handed_listeners, tell_ready
 started = Path(sys.argv[1])
@@ -356,9 +356,22 @@ tell_ready()
 if number == 0:
     signal.pause()
 while True:
+    select.select([listener], [], [])
     connection, _ = listener.accept()
     connection.sendall(b"served by %d" % number)
     connection.close()
+"""
+
+# Inherits a socket, and says when a look whether anybody comes would be a wait until somebody does.
+LOOKING = """
+import os, time
+from voucherswitch.cli.supervisor import handed_listeners, tell_ready
+listener = handed_listeners()["door"]
+tell_ready()
+while True:
+    if os.get_blocking(listener.fileno()):
+        print("WAITS", flush=True)
+    time.sleep(0.002)
 """
 
 
@@ -389,6 +402,18 @@ def test_a_hangup_gives_waiting_connections_to_the_successor(up: Callable[..., U
     wait_until(lambda: gone(int((tmp_path / "pids").read_text().split()[0])))
     run.process.terminate()
     assert run.end() == 0
+
+
+def test_a_hangup_does_not_let_the_predecessor_wait_for_connections(up: Callable[..., Up], port: int) -> None:
+    """Whether an accept waits is a property of the socket that both share, not of a process."""
+    looking = [sys.executable, "-c", LOOKING]
+    run = up({"name": "server", "argv": looking, "tells_ready": True, "listen": port}, renew_on_hangup=True)
+    run.line_with("ALL READY")
+    run.process.send_signal(signal.SIGHUP)
+    run.line_with("voucherswitch: restarted")
+    run.process.terminate()
+    assert run.end() == 0
+    assert "server | WAITS" not in run.lines
 
 
 def test_a_successor_that_cannot_start_leaves_its_predecessor_at_work(

@@ -104,6 +104,9 @@ class Run:
         if self.child.listen is not None:
             before = {} if self.replaces is None or self.ready.is_set() else self.replaces._listeners
             self._listeners = {name: sock.dup() for name, sock in before.items()} or dict(self.child.listen())
+            for listener in self._listeners.values():
+                # All copies of a socket wait, or none: who accepts from one that waits serves nobody meanwhile.
+                listener.setblocking(False)
         try:
             yield
         finally:
