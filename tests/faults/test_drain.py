@@ -2,9 +2,11 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from support.client import Client
+from support.certificates import ClientTls
 from support.kinds import LONG_MS
 from support.messages import a_provision, a_reversal
 from support.originators import TILL
@@ -15,10 +17,10 @@ from support.waiting import eventually
 from support.wire import Wire
 
 
-async def _stop_begun(client: Client, process: Process) -> None:
+async def _stop_begun(root: str, process: Process) -> None:
     """Send SIGTERM, and wait until nobody can connect any more."""
     process.signal(signal.SIGTERM)
-    url = urlsplit(client.root)
+    url = urlsplit(root)
 
     async def refused() -> bool:
         try:
@@ -40,7 +42,7 @@ async def test_what_is_in_work_at_the_stop_is_finished_and_answered(
         await simulator.fault("late", "provision", request["id"], ms=LONG_MS)
         selling = asyncio.create_task(wire.post("/vouchers", request))
         await simulator.hears(request["id"], "provision")
-        await _stop_begun(client, process)
+        await _stop_begun(client.root, process)
         await simulator.advance(LONG_MS)
         answer = await selling
         assert answer.status == 201
@@ -54,10 +56,82 @@ async def test_the_next_request_on_an_idle_connection_is_served_and_is_its_last(
         wires = [Wire(switch, TILL, client.root) for _ in range(10)]
         for wire in wires:
             assert (await wire.post("/vouchers", a_provision())).status == 201
-        await _stop_begun(client, process)
+        await _stop_begun(client.root, process)
         answers = await asyncio.gather(*(wire.post("/vouchers", a_provision()) for wire in wires))
         assert [answer.status for answer in answers] == [201] * len(wires)
         assert [wire.open for wire in wires] == [False] * len(wires)
+
+
+class Held:
+    """A stretch of wire to a port that keeps the server's first bytes back until it is let go."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._greeted = asyncio.Event()
+        self._let_go = asyncio.Event()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        """Yields the address to connect to instead."""
+        async with await asyncio.start_server(self._serve, "127.0.0.1") as server:
+            host, port = server.sockets[0].getsockname()
+            yield f"https://{host}:{port}"
+
+    async def greeted(self) -> None:
+        """Wait until the server has accepted, and answered the first bytes."""
+        await self._greeted.wait()
+
+    def let_go(self) -> None:
+        """From now on everything passes."""
+        self._let_go.set()
+
+    async def _serve(self, near: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
+        far, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        far_writer.write(await near.read(65_536))
+        first = await far.read(65_536)
+        self._greeted.set()
+        await self._let_go.wait()
+        near_writer.write(first)
+        await asyncio.gather(_pass(near, far_writer), _pass(far, near_writer))
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65_536):
+        writer.write(data)
+    writer.close()
+
+
+async def test_a_handshake_that_is_under_way_at_the_stop_is_finished_and_its_request_served(switch: Switch) -> None:
+    """Nobody else is connected: who waits for connections only does not see that one more is coming."""
+    held = Held(port := switch.free_port())
+    tls = ClientTls(switch.authority.path)
+    async with switch.started_worker(TLS_PORT=str(port)) as (_, process), held.listening() as root:
+        await eventually(lambda: _serves(switch, f"https://127.0.0.1:{port}", tls), "a worker that serves")
+        wire = Wire(switch, TILL, root, tls)
+        connecting = asyncio.create_task(wire.connect())
+        await held.greeted()
+        await _stop_begun(f"https://127.0.0.1:{port}", process)
+        await _time_passes(switch)
+        held.let_go()
+        await connecting
+        await _time_passes(switch)
+        answer = await wire.post("/vouchers", a_provision())
+    assert answer.status == 201
+    assert not wire.open
+
+
+async def _serves(switch: Switch, root: str, tls: ClientTls) -> bool:
+    """Whether a sale is answered, on a connection that does not stay."""
+    try:
+        return (await Wire(switch, TILL, root, tls).post("/vouchers", a_provision(), keep=False)).status == 201
+    except OSError:
+        return False
+
+
+async def _time_passes(switch: Switch) -> None:
+    """So long that a worker which does not wait is gone, and shorter than an idle connection may live."""
+    for _ in range(20):
+        await switch.client.post("/vouchers", a_provision())
 
 
 async def test_a_connection_that_stays_idle_is_told_before_it_ends(switch: Switch) -> None:
@@ -67,7 +141,7 @@ async def test_a_connection_that_stays_idle_is_told_before_it_ends(switch: Switc
         used, silent = Wire(switch, TILL, client.root), Wire(switch, TILL, client.root)
         assert (await used.post("/vouchers", a_provision())).status == 201
         await silent.connect()
-        await _stop_begun(client, process)
+        await _stop_begun(client.root, process)
         assert (await silent.answer()).status == 500
         silent.close()
         answer = await used.post("/vouchers", late)  # it crosses the good-bye, which came first
@@ -86,7 +160,7 @@ async def test_a_stop_longer_than_the_drain_time_answers_unknown_and_leaves_the_
         await simulator.fault("late", "provision", request["id"], ms=LONG_MS)
         selling = asyncio.create_task(wire.post("/vouchers", request))
         await simulator.hears(request["id"], "provision")
-        await _stop_begun(client, process)
+        await _stop_begun(client.root, process)
         answer = await selling
         assert (answer.status, answer.error_type) == (500, "GENERAL_ERROR")
     await simulator.advance(LONG_MS)

@@ -9,6 +9,7 @@ import asyncio
 import resource
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Final
 
@@ -168,14 +169,28 @@ class _Server(uvicorn.Server):
         self.server_state.dismiss_refused(self._tls.refuses)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.server_state.drain.begin()
+        drain = self.server_state.drain
+        drain.begin()
         dismissal = asyncio.get_running_loop().call_later(DRAIN_IDLE_S, self.server_state.dismiss_idle)
         try:
+            for acceptor in self.servers:
+                acceptor.close()
+            for sock in sockets or ():
+                sock.close()
+            await self._handshakes_ended(drain.left_s)
+            self.config.timeout_graceful_shutdown = int(drain.left_s)
             await super().shutdown(sockets)
         finally:
             dismissal.cancel()
             if self._watch is not None:
                 self._watch.cancel()
+
+    async def _handshakes_ended(self, within_s: float) -> None:
+        """uvicorn waits only for what is a connection already."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                for acceptor in self.servers:
+                    await acceptor.wait_closed()
 
 
 def _raise_file_limit() -> None:
