@@ -100,9 +100,20 @@ async def test_a_head_over_its_bound_is_refused_and_the_connection_ends(
         assert await raw.rest() == b""
 
 
-async def test_a_header_without_an_end_is_refused(switch: Switch) -> None:
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        PRODUCTS + b"X: ",
+        VOUCHERS + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: ",
+        VOUCHERS + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX",
+        VOUCHERS + b"Transfer-Encoding: chunked\r\n\r\n1;",
+    ],
+    ids=["header", "trailer", "name of a trailer", "extension of a chunk"],
+)
+async def test_a_header_without_an_end_is_refused(switch: Switch, beginning: bytes) -> None:
+    """Also behind the body, where nobody looks at it: the parser keeps it until it ends."""
     async with connected(switch.address) as raw:
-        await raw.send(PRODUCTS + b"X: ")
+        await raw.send(beginning)
 
         async def endless() -> None:
             for _ in range(100):

@@ -57,7 +57,7 @@ class StrictHttp(HttpToolsProtocol):
         self._running: RequestResponseCycle | None = None
         self._reading_head = False
         self._reading_body = False
-        self._head_bytes = 0
+        self._bodiless_bytes = 0  # since the last byte of a body: a head, or what stands around a body's pieces
         self._refusal = b""
         self._arriving: asyncio.TimerHandle | None = None  # until when what is being read must be there
         self._leaving: asyncio.TimerHandle | None = None  # until when what was sent must be taken
@@ -76,7 +76,7 @@ class StrictHttp(HttpToolsProtocol):
         """Read, until something cannot be read or is not to be."""
         if self.ended:
             return
-        began_before = self._reading_head
+        self._bodiless_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -84,10 +84,9 @@ class StrictHttp(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.end_with(self._refusal or UNREADABLE)
         else:
-            if began_before and self._reading_head:
-                self._head_bytes += len(data)
-                if self._head_bytes > HEAD_BYTES_MAX:
-                    self.end_with(HEAD_TOO_LARGE)
+            # The parser gathers a field until it ends: in a head, and in a trailer that nobody looks at.
+            if self._bodiless_bytes > HEAD_BYTES_MAX and (self._reading_head or self._reading_body):
+                self.end_with(HEAD_TOO_LARGE)
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, whether or not the other end takes what it was sent."""
@@ -102,7 +101,7 @@ class StrictHttp(HttpToolsProtocol):
         super().on_message_begin()
         self._unset_keepalive_if_required()
         self._reading_head = True
-        self._head_bytes = 0
+        self._bodiless_bytes = 0
         self._expect(HEAD_READ_S, lambda: self.end_with(HEAD_TOO_SLOW))
 
     def on_url(self, url: bytes) -> None:
@@ -128,8 +127,14 @@ class StrictHttp(HttpToolsProtocol):
             self._fail(wrong)
         super().on_headers_complete()
         self._reading_body = True
+        self._bodiless_bytes = 0
         if self.parser.should_upgrade():
             self.cycle.keep_alive = False  # we stay with what we speak, and what follows is not for us
+
+    def on_body(self, body: bytes) -> None:
+        """Read a piece of a body."""
+        self._bodiless_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the reading of a request."""
