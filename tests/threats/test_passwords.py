@@ -66,6 +66,7 @@ ATTEMPTS: Final = {
     "a wildcard": basic("%", RIGHT),
     "white space in the base64": b"Authorization: Basic " + base64.b64encode(FIVE.encode())[:4] + b" AAAA\r\n",
     "no base64": b"Authorization: Basic %%%%\r\n",
+    "not even ASCII": b"Authorization: Basic \xe9\xff\r\n",
     "url-safe base64": b"Authorization: Basic " + base64.urlsafe_b64encode(b"\xff\xef\xfe:x") + b"\r\n",
     "a header of another name": b"X-" + basic(SIX, RIGHT),
     "a proxy's header": b"Proxy-" + basic(SIX, RIGHT),

@@ -10,7 +10,6 @@ originator or its source is locked out for others' failures (attempts.py), the s
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import os
 import time
@@ -93,7 +92,7 @@ class BasicAuthenticator:
                 recognised = True
         try:
             user, colon, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, not even ASCII, or no UTF-8
             return Unproven(Reason.MALFORMED)
         if not colon:
             return Unproven(Reason.MALFORMED)
