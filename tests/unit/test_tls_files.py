@@ -1,5 +1,7 @@
 """Certificates, keys and lists that cannot be used: one line at the start that says which setting and what to do."""
 
+import asyncio
+import base64
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from support.certificates import DAY, Authority, replace
+from support.waiting import eventually
 from voucherswitch.config.settings import Settings, SettingsError
 from voucherswitch.security.dev_certificates import DevCertificateError, DevCertificates
 from voucherswitch.security.live_tls import LiveTls
@@ -132,6 +135,44 @@ def _forged_list(files: Files) -> dict[str, Path]:
     return {"tls_client_revocations_file": Authority(files.folder / "y").revoke(files.folder / "y.pem")}
 
 
+def _half_a_list_behind(files: Files) -> dict[str, Path]:
+    """Somebody is writing it at this moment."""
+    replace(files.lists, files.lists.read_bytes() + b"-----BEGIN X509 CRL-----\nMIIB")
+    return {}
+
+
+def _key_of_no_kind(files: Files) -> dict[str, Path]:
+    """PKCS #8, of the algorithm 1.2.3.4."""
+    der = bytes.fromhex("3014020100300506032a0304040800112233445566aa")
+    path = files.folder / "unknown.key"
+    replace(path, _pem("PRIVATE KEY", der))
+    return {"tls_key_file": path}
+
+
+def _certificate_of_no_kind(files: Files) -> dict[str, Path]:
+    der = files.server.certificate.public_bytes(Encoding.DER)
+    path = files.folder / "unknown.pem"
+    replace(path, _pem("CERTIFICATE", der.replace(_EC_KEY, _NO_KEY)))
+    return {"tls_certificate_file": path}
+
+
+def _authority_that_says_two_things(files: Files) -> dict[str, Path]:
+    """Two extensions of one kind: which counts, nobody can tell."""
+    der = files.authority.own.certificate.public_bytes(Encoding.DER)
+    path = files.folder / "twice.pem"
+    replace(path, _pem("CERTIFICATE", der.replace(_KEY_IDENTIFIER, _CONSTRAINTS)))
+    return {"tls_client_ca_file": path}
+
+
+# Object identifiers as certificates hold them.
+_EC_KEY, _NO_KEY = bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0209")
+_KEY_IDENTIFIER, _CONSTRAINTS = bytes.fromhex("0603551d0e"), bytes.fromhex("0603551d13")
+
+
+def _pem(kind: str, der: bytes) -> bytes:
+    return f"-----BEGIN {kind}-----\n{base64.encodebytes(der).decode()}-----END {kind}-----\n".encode()
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -147,6 +188,10 @@ def _forged_list(files: Files) -> dict[str, Path]:
         (_clients_own, "is not an authority"),
         (_no_list_of_it, "holds no list of 'CN=test authority' with its signature"),
         (_forged_list, "holds no list of 'CN=test authority' with its signature"),
+        (_half_a_list_behind, "is no file of whole revocation lists"),
+        (_key_of_no_kind, "holds no private key"),
+        (_certificate_of_no_kind, "cannot be served"),
+        (_authority_that_says_two_things, "is not an authority"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_one_line(
@@ -188,6 +233,40 @@ def test_a_changed_list_refuses_and_a_broken_one_changes_nothing(files: Files) -
     live.refresh()
     assert live.context() is not before
     assert live.refuses(peer)
+
+
+def test_what_could_not_be_used_is_used_once_it_can_be(files: Files) -> None:
+    """Permissions say nothing of when a file was written: they are what a renewal forgets, and what is mended."""
+    settings = files.settings()
+    live = LiveTls(settings, originators(settings))
+    before = live.context()
+    files.server.key_path.chmod(0o640)
+    live.refresh()
+    assert live.context() is before
+    files.server.key_path.chmod(0o600)
+    live.refresh()
+    assert live.context() is not before
+
+
+async def test_the_watch_goes_on_whatever_happens_in_it(files: Files) -> None:
+    """One that had ended would let in every certificate that is revoked from then on."""
+    settings = files.settings()
+    live = LiveTls(settings, originators(settings))
+    looks = 0
+
+    def fails_at_first() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise RuntimeError("a fault of ours")
+
+    async def again() -> bool:
+        return looks > 1
+
+    watch = asyncio.create_task(live.watch(fails_at_first))
+    await eventually(again, "another look")
+    assert not watch.done()
+    watch.cancel()
 
 
 def test_a_certificate_whose_time_is_over_is_refused_on_an_open_connection(files: Files) -> None:

@@ -34,6 +34,7 @@ class LiveTls:
         self._clients: Final = clients
         self._stamps = self._stamped()
         self._tls: Tls = read_tls(settings, clients)
+        self._refused = ""  # why the files of now are not those in use
         self._said = (False, False, False)
         self._said_s = time.monotonic()
         self._verified: Final[OrderedDict[bytes, tuple[Tls, ClientCertificate]]] = OrderedDict()
@@ -66,23 +67,30 @@ class LiveTls:
     async def watch(self, each_time: Callable[[], None] = lambda: None) -> None:
         """Look for changes until cancelled; `each_time` is called after each look."""
         while True:
-            self._log_ends()
-            each_time()
+            try:
+                # Off the event loop: a list of a hundred thousand revoked certificates takes a while to read.
+                await asyncio.to_thread(self.refresh)
+                self._log_ends()
+                each_time()
+            except Exception:
+                # Whatever it is, the watch must not end: the next revocation has to be seen.
+                log.exception("TLS files not looked at")
             await asyncio.sleep(TLS_FILES_POLL_S)
-            # Off the event loop: a list of a hundred thousand revoked certificates takes a while to read.
-            await asyncio.to_thread(self.refresh)
 
     def refresh(self) -> None:
-        """Read the files if one of them has changed since they were read."""
+        """Read the files if one of them has changed since they were read, or if they could not be used."""
         stamps = self._stamped()
-        if stamps == self._stamps:
+        if stamps == self._stamps and not self._refused:
             return
         self._stamps = stamps  # taken before the files are read, so that a change in between is seen at the next look
         try:
             self._tls = read_tls(self._settings, self._clients)
         except SettingsError as error:
-            log.error("TLS files not read anew, those from before stay in use", reason=str(error))
+            if str(error) != self._refused:
+                self._refused = str(error)
+                log.error("TLS files not read anew, those from before stay in use", reason=self._refused)
             return
+        self._refused = ""
         self._said = (False, False, False)
         log.info("TLS files read anew", certificate_ends=self._tls.ends.isoformat())
 
@@ -117,9 +125,9 @@ class LiveTls:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes when a file is written or replaced, or the link to it is moved."""
+    """What changes when a file is written, replaced or given to others, or the link to it is moved."""
     try:
         found = path.stat()
     except OSError:
         return ()
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size

@@ -4,6 +4,7 @@ Made from files, and again when they change. A file that cannot be used is refus
 at the start that is the end, later what was read before goes on.
 """
 
+import os
 import ssl
 import stat
 from collections.abc import Sequence
@@ -12,14 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 from msgspec import Struct
 
 from voucherswitch.config.limits import TLS_FILE_BYTES_MAX
-from voucherswitch.config.settings import Settings
+from voucherswitch.config.settings import Settings, SettingsError
 from voucherswitch.security.peer import ClientCertificate, certificate_of
 
 # TLS 1.2; those of 1.3 are all of this kind. SECLEVEL 2 refuses RSA and DH below 2048 bits, EC below 224, and SHA-1,
@@ -163,18 +164,20 @@ def _load_own(settings: Settings, context: ssl.SSLContext) -> datetime:
             f"to {certificate.not_valid_after_utc:%Y-%m-%d}, which is not now",
             "set a certificate that is valid, and see that the clock is right",
         )
-    pem = _content(settings, "tls_key_file", key_path)
-    if stat.S_IMODE(key_path.stat().st_mode) & 0o077:
-        raise settings.refusal("tls_key_file", f"{str(key_path)!r} is open to others", f"run: chmod 600 {key_path}")
+    pem = _content(settings, "tls_key_file", key_path, private=True)
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError:  # as cryptography says that it would need a password
         raise settings.refusal(
             "tls_key_file", f"the key in {str(key_path)!r} is encrypted", "set a file with the key as it is, mode 600"
         ) from None
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise settings.refusal("tls_key_file", f"{str(key_path)!r} holds no private key", "set a PEM file") from None
-    if key.public_key() != certificate.public_key():
+    try:
+        fits = key.public_key() == certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _unservable(settings, certificate_path, error) from None
+    if not fits:
         raise settings.refusal(
             "tls_key_file",
             f"{str(key_path)!r} is not the key of the certificate in {str(certificate_path)!r}",
@@ -183,12 +186,16 @@ def _load_own(settings: Settings, context: ssl.SSLContext) -> datetime:
     try:
         context.load_cert_chain(certificate_path, key_path, password=lambda: b"")
     except (ssl.SSLError, OSError) as error:
-        raise settings.refusal(
-            "tls_certificate_file",
-            f"{str(certificate_path)!r} cannot be served ({error.args[-1]})",
-            "set a certificate with an EC key, or an RSA key of at least 2048 bits",
-        ) from None
+        raise _unservable(settings, certificate_path, error) from None
     return certificate.not_valid_after_utc
+
+
+def _unservable(settings: Settings, path: Path, error: Exception) -> SettingsError:
+    return settings.refusal(
+        "tls_certificate_file",
+        f"{str(path)!r} cannot be served ({error.args[-1] if isinstance(error, OSError) else error})",
+        "set a certificate with an EC key, or an RSA key of at least 2048 bits",
+    )
 
 
 def _load_authorities(settings: Settings, clients: Clients, context: ssl.SSLContext) -> Sequence[x509.Certificate]:
@@ -211,7 +218,10 @@ def _load_authorities(settings: Settings, clients: Clients, context: ssl.SSLCont
                 f"{str(path)!r} lacks {authority.issuer.rfc4514_string()!r}, the issuer of an authority in it",
                 "put every authority up to the root into the file",
             )
-    context.load_verify_locations(cadata="".join(_pem(authority) for authority in authorities))
+    try:
+        context.load_verify_locations(cadata="".join(_pem(authority) for authority in authorities))
+    except ssl.SSLError as error:
+        raise settings.refusal(name, f"{str(path)!r} cannot be used ({error.args[-1]})", "set a PEM file") from None
     return authorities
 
 
@@ -237,7 +247,14 @@ def _load_revocations(
                 f"{str(path)!r} holds no list of {authority.subject.rfc4514_string()!r} with its signature",
                 f"put a current list of every authority in {clients.authorities} into it",
             )
-    context.load_verify_locations(cafile=path)
+    try:
+        context.load_verify_locations(cafile=path)
+    except OSError:  # of OpenSSL too; it reads the file once more, and what follows the last list
+        raise settings.refusal(
+            name,
+            f"{str(path)!r} is no file of whole revocation lists",
+            "write it whole, under another name, and rename it",
+        ) from None
     # Of every authority on the way to the root, not only of the one that issued the client's certificate.
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     return lists
@@ -250,9 +267,11 @@ def _certificates(settings: Settings, name: str, path: Path) -> Sequence[x509.Ce
         raise settings.refusal(name, f"{str(path)!r} holds no certificate", "set a PEM file") from None
 
 
-def _content(settings: Settings, name: str, path: Path) -> bytes:
+def _content(settings: Settings, name: str, path: Path, *, private: bool = False) -> bytes:
+    """Read a file; a `private` one must be nobody else's."""
     try:
         with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             content = file.read(TLS_FILE_BYTES_MAX + 1)
     except OSError as error:
         raise settings.refusal(
@@ -260,20 +279,22 @@ def _content(settings: Settings, name: str, path: Path) -> bytes:
         ) from None
     if len(content) > TLS_FILE_BYTES_MAX:
         raise settings.refusal(name, f"{str(path)!r} is over {TLS_FILE_BYTES_MAX} bytes", "name a PEM file")
+    if private and mode & 0o077:
+        raise settings.refusal(name, f"{str(path)!r} is open to others", f"run: chmod 600 {path}")
     return content
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return False
 
 
 def _signed_by(authority: x509.Certificate, revocations: x509.CertificateRevocationList) -> bool:
     try:
         return revocations.is_signature_valid(authority.public_key())  # type: ignore[arg-type]  # TypeError says the rest
-    except (InvalidSignature, TypeError):
+    except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
         return False
 
 
