@@ -28,11 +28,11 @@ SELECT octet_length(request) AS request, octet_length(answer) AS answer FROM tra
 """
 _TRANSACTIONS: Final = """
 INSERT INTO transaction (request_id, kind, state, originator_id, receiver_id, product_id, provider_id, provider_product,
-                         merchant_id, terminal_id, operator_id, amount_cents, currency, approved_cents, fingerprint,
+                         merchant_id, terminal_id, amount_cents, currency, approved_cents, fingerprint,
                          voucher_serial, provider_ref, refs, request, answer, answered_status, confirmation_id, opening,
                          opened_at, call_ended_at, changed_at)
 SELECT gen_random_uuid(), 1, 5, s.originator_id, s.receiver_id, s.product_id, s.provider_id, s.provider_product,
-       s.merchant_id, s.terminal_id, s.operator_id, s.amount_cents, s.currency, s.approved_cents,
+       s.merchant_id, s.terminal_id, s.amount_cents, s.currency, s.approved_cents,
        decode(md5('f' || n), 'hex'), 'SX' || n, 'SBXV' || n, s.refs,
        substring(decode(repeat(md5('r' || n), $4), 'hex') FOR $2),
        substring(decode(repeat(md5('a' || n), $4), 'hex') FOR $3),

@@ -63,6 +63,36 @@ async def test_yoyo_a_reversal_of_a_lost_redemption_gives_the_value_back(
     assert card["balanceCents"] == CENTS
 
 
+async def test_yoyo_an_advice_that_does_not_know_its_cashier_waits_until_it_does(
+    board: dict[str, Provider], till: Till, switch: Switch
+) -> None:
+    """He is told by the sealed request alone; with another one it would be another redemption's advice."""
+    yoyo = board["yoyo"]
+    _, sale = await yoyo.confirmed()
+    request = a_redemption(code=sale.code, cents=PART, receiver=yoyo.receiver)
+    request["originator"]["operatorId"] = "C-7731"
+    assert (await till.post("/redemptions", request)).status == 201
+    sealed = await switch.value("SELECT request FROM transaction WHERE request_id = $1", request["id"])
+    put = "UPDATE transaction SET request = $2 WHERE request_id = $1"
+    await switch.pool.execute(put, request["id"], sealed[:-1] + bytes([sealed[-1] ^ 1]))
+
+    assert (await till.reverse_redemption(request["id"])).status == 202
+
+    async def waits() -> bool:
+        cause = await switch.value("SELECT last_error FROM advice WHERE request_id = $1 AND state = 1", request["id"])
+        return "did not open" in (cause or "")
+
+    await eventually(waits, "an attempt that waits")
+    card = await yoyo.control.voucher(code=sale.code)
+    assert card is not None
+    assert card["balanceCents"] == CENTS - PART
+    await switch.pool.execute(put, request["id"], sealed)
+    assert await yoyo.told(request["id"]) == "DELIVERED"
+    card = await yoyo.control.voucher(code=sale.code)
+    assert card is not None
+    assert card["balanceCents"] == CENTS
+
+
 async def test_what_is_left_on_a_card_can_be_spent_although_nobody_heard_how_much(
     board: dict[str, Provider], till: Till
 ) -> None:

@@ -92,7 +92,7 @@ async def test_what_is_closed_for_good_is_in_a_file_and_only_its_id_is_left(
 async def test_values_that_are_hard_to_copy_come_back_as_they_were(journal_pool: asyncpg.Pool, tmp_path: Path) -> None:
     """An empty text is not NULL, and a comma, a quote, a new line or an emoji ends nothing."""
     values: dict[str, Any] = {
-        "operator_id": "",
+        "product_id": "",
         "merchant_id": None,
         "terminal_id": 'a,"b"\n\\N\r\tc;é🎟',
         "provider_ref": "NULL",

@@ -107,8 +107,7 @@ class Journal:
                 request_id,
                 (request_id, opening.originator_id, opening.single, opening.receiver_id, opening.product_id,
                  opening.provider_id, opening.provider_product, opening.store.merchant_id, opening.store.terminal_id,
-                 opening.store.operator_id, opening.amount_cents, opening.currency, sealed, token, opening.call_ms,
-                 self._calls.worker_id),
+                 opening.amount_cents, opening.currency, sealed, token, opening.call_ms, self._calls.worker_id),
             )  # fmt: skip
         else:
             records = await self._open_movement(opening, sealed, token)
@@ -126,9 +125,9 @@ class Journal:
                 opening.request_id,
                 (opening.request_id, opening.generation, int(opening.kind), opening.originator_id, opening.single,
                  opening.receiver_id, opening.provider_id, opening.provider_product, opening.store.merchant_id,
-                 opening.store.terminal_id, opening.store.operator_id, opening.amount_cents, opening.currency,
-                 opening.fingerprint, sealed, token, opening.call_ms, opening.redemption_id,
-                 opening.redemption_generation, opening.voucher_states, self._calls.worker_id, *opening.last_refund),
+                 opening.store.terminal_id, opening.amount_cents, opening.currency, opening.fingerprint, sealed, token,
+                 opening.call_ms, opening.redemption_id, opening.redemption_generation, opening.voucher_states,
+                 self._calls.worker_id, *opening.last_refund),
             )  # fmt: skip
         except asyncpg.UniqueViolationError:
             return ()
@@ -403,9 +402,11 @@ class Journal:
         """Open the request as it came, without PINs."""
         if record.sealed_request is None:
             raise ValueError(f"transaction {record.request_id} has no request")
-        return self.vault.open(
-            record.sealed_request, transaction_context(record.request_id, record.generation, REQUEST)
-        )
+        return self.open_sealed_request(record.request_id, record.generation, record.sealed_request)
+
+    def open_sealed_request(self, request_id: UUID, generation: int, sealed: bytes) -> bytes:
+        """Open what `Opening.request` sealed."""
+        return self.vault.open(sealed, transaction_context(request_id, generation, REQUEST))
 
     def open_answer(self, request_id: UUID, generation: int, sealed: bytes) -> bytes:
         """Open what `Closing.answer` sealed."""

@@ -193,7 +193,6 @@ class Due(Struct, frozen=True, kw_only=True):
     request_id: UUID
     generation: int
     provider_id: str
-    store: Store | None
     resolve_at: datetime
     attempts: int
 

@@ -17,7 +17,6 @@ from voucherswitch.journal.records import (
     RedemptionRecord,
     VoucherRecord,
 )
-from voucherswitch.message.parties import Store
 from voucherswitch.message.refusals import RecordedRefusal
 from voucherswitch.message.states import AdviceKind, AdviceState, Kind, State, VoucherState
 from voucherswitch.message.trace import Leg
@@ -122,17 +121,9 @@ def due(row: asyncpg.Record) -> Due:
         request_id=row["request_id"],
         generation=row["generation"],
         provider_id=row["provider_id"],
-        store=store(row),
         resolve_at=row["resolve_at"],
         attempts=row["resolve_attempts"],
     )
-
-
-def store(row: asyncpg.Record) -> Store | None:
-    """Where a request started; None: of a tombstone nobody knows."""
-    if row["merchant_id"] is None:
-        return None
-    return Store(row["merchant_id"], row["terminal_id"], row["operator_id"])
 
 
 def voucher(row: asyncpg.Record) -> VoucherRecord:

@@ -62,8 +62,8 @@ def _statement(name: str, columns: int, *groups: int) -> Statement:
     return Statement(name=name, sql=SQL[name], columns=columns, groups=groups)
 
 
-OPEN_TRANSACTIONS: Final = _statement("open_transactions", 16)
-OPEN_MOVEMENTS: Final = _statement("open_movements", 23)
+OPEN_TRANSACTIONS: Final = _statement("open_transactions", 15)
+OPEN_MOVEMENTS: Final = _statement("open_movements", 22)
 REROUTE_TRANSACTIONS: Final = _statement("reroute_transactions", 5)
 CLOSE_TRANSACTIONS: Final = _statement("close_transactions", 19, OWED, LEG)
 CLAIM_CALLS: Final = _statement("claim_calls", 5)

@@ -95,7 +95,8 @@ class AdviceOrder(Discreet, frozen=True):
 
     `request_id` is the advised request's; every repeat carries the same `advice_id`. `amount_cents` is None for a full
     advice. `sent_ms_ago` counts from the end of the original request's last call. `refs` are those of its approval or
-    of its unknown outcome, empty when the worker died over it; `product` and `store` are always there.
+    of its unknown outcome, empty when the worker died over it. `product` is always there; `store` too, unless the
+    request that tells it does not open because its key is lost or late.
     """
 
     advice_id: str

@@ -9,12 +9,14 @@ import structlog
 from msgspec import Struct
 
 from voucherswitch.journal.journal import Journal
-from voucherswitch.journal.rows import leg_rows, refs, store
+from voucherswitch.journal.rows import leg_rows, refs
 from voucherswitch.journal.statements import SQL
 from voucherswitch.message.answers import unpack
 from voucherswitch.message.codes import ReversalReason
 from voucherswitch.message.orders import AdviceOrder
 from voucherswitch.message.outcomes import Acknowledged, AdviceResult, Pending, Refused
+from voucherswitch.message.parties import Store
+from voucherswitch.message.recorded import store_of
 from voucherswitch.message.states import AdviceKind, AdviceState, Kind
 from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.connector import Call, Connector
@@ -50,28 +52,21 @@ class Attempt(Struct, frozen=True):
 
 
 def claimed_from(row: asyncpg.Record, journal: Journal) -> Claimed:
-    """Read a row of `claim_advices`; opens the sealed voucher, because some providers want its code again."""
-    code = None
-    if row["answer"] is not None:
-        try:
-            answer = unpack(journal.open_answer(row["request_id"], row["generation"], row["answer"]))
-            # That of a redemption or refund is another voucher: the customer's change.
-            issued = Kind(row["request_kind"]) is Kind.PROVISION
-            code = answer.voucher.code if issued and answer.voucher is not None else None
-        except VaultError as error:
-            # Most providers find the voucher by our reference; one that needs the code says so, and it is repeated.
-            log.error("voucher of an advice cannot be opened", request_id=str(row["request_id"]), reason=str(error))
+    """Read a row of `claim_advices`; opens what is sealed, because some providers want code and cashier again.
+
+    Most find the request by our reference. One that needs what does not open says so, and the advice is repeated.
+    """
     order = AdviceOrder(
         advice_id=str(row["advice_id"]),
         request_id=str(row["request_id"]),
         reason=None if row["reason"] is None else ReversalReason(row["reason"]),
         amount_cents=row["amount_cents"],
-        voucher_code=code,
+        voucher_code=_code(row, journal),
         serial_number=row["voucher_serial"],
         refs=refs(row["refs"]),
         sent_ms_ago=row["settled_ms"],
         product=row["provider_product"],
-        store=store(row),
+        store=_store(row, journal),
     )
     return Claimed(
         request_id=row["request_id"],
@@ -84,6 +79,27 @@ def claimed_from(row: asyncpg.Record, journal: Journal) -> Claimed:
         attempts=row["attempts"],
         order=order,
     )
+
+
+def _code(row: asyncpg.Record, journal: Journal) -> str | None:
+    if row["answer"] is None or Kind(row["request_kind"]) is not Kind.PROVISION:
+        return None  # that of a redemption or refund names another voucher: the customer's change
+    try:
+        voucher = unpack(journal.open_answer(row["request_id"], row["generation"], row["answer"])).voucher
+    except VaultError as error:
+        log.error("voucher of an advice cannot be opened", request_id=str(row["request_id"]), reason=str(error))
+        return None
+    return None if voucher is None else voucher.code
+
+
+def _store(row: asyncpg.Record, journal: Journal) -> Store | None:
+    if row["request"] is None:
+        return None
+    try:
+        return store_of(journal.open_sealed_request(row["request_id"], row["generation"], row["request"]))
+    except VaultError as error:
+        log.error("request of an advice cannot be opened", request_id=str(row["request_id"]), reason=str(error))
+        return None
 
 
 async def attempt(claimed: Claimed, providers: ProviderPool, deadline_s: float, ticket: Ticket) -> Attempt:

@@ -22,6 +22,7 @@ from voucherswitch.message.msisdn import msisdn
 from voucherswitch.message.orders import StatusOrder
 from voucherswitch.message.outcomes import Outcome, OutcomeUnknown
 from voucherswitch.message.parties import Institution
+from voucherswitch.message.recorded import Origin
 from voucherswitch.message.states import AdviceKind, Kind, State, mask
 from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.capabilities import Capabilities, Support
@@ -66,6 +67,7 @@ class _Code(Struct):
 class _Recorded(Struct, rename="camel"):
     """The part of a recorded request that a question and its answer need."""
 
+    originator: Origin
     receiver: _Named | None = None
     settlement_entity: _Named | None = None
     recipient: _Reached | None = None
@@ -136,7 +138,7 @@ async def _apply_status(
     deps: Deps,
     patience: Patience,
 ) -> None:
-    order = _order(due, record, request)
+    order = _order(record, request)
     worth_cents = await _worth_cents(record, order.voucher_code, deps)
 
     async def send(connector: Connector, call: Call) -> Outcome:
@@ -208,7 +210,7 @@ def _status_call(connector: Connector, kind: Kind) -> StatusCall:
     }[kind]
 
 
-def _order(due: Due, record: Record, request: _Recorded) -> StatusOrder:
+def _order(record: Record, request: _Recorded) -> StatusOrder:
     """The question. How long the last call that could create something has been over was read before this one."""
     reached = request.recipient if record.kind is Kind.PROVISION else request.customer
     return StatusOrder(
@@ -217,7 +219,7 @@ def _order(due: Due, record: Record, request: _Recorded) -> StatusOrder:
         refs=record.refs,
         sent_ms_ago=record.settled_ms,
         product=record.provider_product,
-        store=due.store,
+        store=request.originator.store,
         msisdn=None if reached is None else msisdn(reached.msisdn),
         voucher_code=None if request.voucher is None else request.voucher.code or None,
     )

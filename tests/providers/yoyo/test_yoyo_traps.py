@@ -471,6 +471,18 @@ async def test_an_advice_repeats_the_store_that_was_sent(yoyo: Pair) -> None:
     assert STORE.terminal_id in refs["storeTrxDetails"]
 
 
+@pytest.mark.parametrize("refs_are_kept", [True, False])
+async def test_an_advice_without_its_store_waits_and_says_nothing(yoyo: Pair, refs_are_kept: bool) -> None:
+    """Nobody knows the cashier then, and another one names another redemption."""
+    await sold(yoyo)
+    refs = (await redeemed(yoyo)).refs if refs_are_kept else {}
+    before = await yoyo.journal()
+    nameless = msgspec.structs.replace(advice_order(R2, refs, sent_ms_ago=SETTLED), store=None)
+    for tell in (yoyo.connector.confirm_redeem, yoyo.connector.reverse_redeem):
+        assert isinstance(await tell(nameless, yoyo.call()), Pending)
+    assert await yoyo.journal() == before
+
+
 async def test_one_attempt_each_also_when_a_kept_connection_dies() -> None:
     """A request on a reused connection that closes is in doubt, and is not sent again."""
     answers = [ISSUE_ANSWER]

@@ -1,7 +1,6 @@
 -- due_resolutions --
 -- Open requests that the resolver should look at now, by provider and at most so many of each, the longest due first.
-SELECT t.request_id, t.generation, t.provider_id, t.merchant_id, t.terminal_id, t.operator_id, t.resolve_at,
-       t.resolve_attempts
+SELECT t.request_id, t.generation, t.provider_id, t.resolve_at, t.resolve_attempts
   FROM unnest($1::text[], $2::integer[]) AS p (provider_id, places)
   CROSS JOIN LATERAL (
       SELECT *

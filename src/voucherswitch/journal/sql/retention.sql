@@ -122,7 +122,7 @@ SELECT count(*) FROM gone;
 WITH gone AS (
     UPDATE transaction AS t
        SET archived_in = $1, receiver_id = NULL, product_id = NULL, provider_id = NULL, provider_product = NULL,
-           merchant_id = NULL, terminal_id = NULL, operator_id = NULL, amount_cents = NULL, currency = NULL,
+           merchant_id = NULL, terminal_id = NULL, amount_cents = NULL, currency = NULL,
            approved_cents = NULL, balance_cents = NULL, fingerprint = NULL, voucher_serial = NULL, provider_ref = NULL,
            refs = NULL, request = NULL, answer = NULL, error = NULL, alert = NULL, answered_status = NULL,
            redemption_id = NULL, redemption_generation = NULL, call_until = NULL, worker_id = NULL, call_ended_at = NULL

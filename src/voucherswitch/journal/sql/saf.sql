@@ -71,7 +71,7 @@ WITH d AS (
     RETURNING a.*
 )
 SELECT c.request_id, c.generation, c.advice_id, c.kind, c.request_kind, c.provider_id, c.reason, c.amount_cents,
-       c.attempts, t.provider_product, t.merchant_id, t.terminal_id, t.operator_id, c.by_switch, t.voucher_serial, t.refs, t.answer,
+       c.attempts, t.provider_product, c.by_switch, t.voucher_serial, t.refs, t.request, t.answer,
        (extract(epoch FROM clock_timestamp() - coalesce(t.call_ended_at, t.call_until, t.opened_at)) * 1000)::bigint AS settled_ms
   FROM claimed AS c
   JOIN transaction AS t ON t.request_id = c.request_id AND t.generation = c.generation;
@@ -87,7 +87,7 @@ WITH claimed AS (
     RETURNING a.*
 )
 SELECT c.request_id, c.generation, c.advice_id, c.kind, c.request_kind, c.provider_id, c.reason, c.amount_cents,
-       c.attempts, t.provider_product, t.merchant_id, t.terminal_id, t.operator_id, c.by_switch, t.voucher_serial, t.refs, t.answer,
+       c.attempts, t.provider_product, c.by_switch, t.voucher_serial, t.refs, t.request, t.answer,
        (extract(epoch FROM clock_timestamp() - coalesce(t.call_ended_at, t.call_until, t.opened_at)) * 1000)::bigint AS settled_ms
   FROM claimed AS c
   JOIN transaction AS t ON t.request_id = c.request_id AND t.generation = c.generation;

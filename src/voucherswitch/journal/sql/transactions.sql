@@ -2,17 +2,17 @@
 -- Make a provision durable before a byte leaves for its provider.
 -- A key that does not come back is taken: read the record and answer by its state.
 INSERT INTO transaction (request_id, kind, state, originator_id, single, receiver_id, product_id, provider_id,
-                         provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, request,
+                         provider_product, merchant_id, terminal_id, amount_cents, currency, request,
                          opening, call_until, resolve_at, worker_id)
 SELECT request_id, 1, 1, originator_id, single, receiver_id, product_id, provider_id,
-       provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, request, opening,
+       provider_product, merchant_id, terminal_id, amount_cents, currency, request, opening,
        clock_timestamp() + call_ms * interval '1 millisecond',
        clock_timestamp() + call_ms * interval '1 millisecond', worker_id
   FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::text[],
-              $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bytea[],
-              $14::bigint[], $15::integer[], $16::bigint[])
+              $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::bytea[], $13::bigint[],
+              $14::integer[], $15::bigint[])
        AS d (request_id, originator_id, single, receiver_id, product_id, provider_id,
-             provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, request, opening,
+             provider_product, merchant_id, terminal_id, amount_cents, currency, request, opening,
              call_ms, worker_id)
 ON CONFLICT (request_id, generation) DO NOTHING
 RETURNING request_id, reference;
@@ -25,11 +25,11 @@ RETURNING request_id, reference;
 WITH d AS (
     SELECT *
       FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::text[], $5::boolean[], $6::text[], $7::text[],
-                  $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::bytea[],
-                  $15::bytea[], $16::bigint[], $17::integer[], $18::uuid[], $19::smallint[], $20::integer[],
-                  $21::bigint[], $22::uuid[], $23::smallint[])
+                  $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bytea[], $14::bytea[],
+                  $15::bigint[], $16::integer[], $17::uuid[], $18::smallint[], $19::integer[], $20::bigint[],
+                  $21::uuid[], $22::smallint[])
            AS d (request_id, generation, kind, originator_id, single, receiver_id, provider_id,
-                 provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, fingerprint, request,
+                 provider_product, merchant_id, terminal_id, amount_cents, currency, fingerprint, request,
                  opening, call_ms, redemption_id, redemption_generation, voucher_states, worker_id, last_refund_id,
                  last_refund_generation)
 ), claimed AS (
@@ -48,11 +48,11 @@ WITH d AS (
        AND l.originator_id = d.originator_id
 )
 INSERT INTO transaction (request_id, generation, kind, state, originator_id, single, receiver_id, provider_id,
-                         provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency,
+                         provider_product, merchant_id, terminal_id, amount_cents, currency,
                          fingerprint, request, opening, call_until, resolve_at, redemption_id,
                          redemption_generation, worker_id)
 SELECT request_id, generation, kind, 1, originator_id, single, receiver_id, provider_id,
-       provider_product, merchant_id, terminal_id, operator_id, amount_cents, currency, fingerprint, request, opening,
+       provider_product, merchant_id, terminal_id, amount_cents, currency, fingerprint, request, opening,
        clock_timestamp() + call_ms * interval '1 millisecond',
        clock_timestamp() + call_ms * interval '1 millisecond', redemption_id, redemption_generation, worker_id
   FROM d JOIN claimed USING (request_id)

@@ -290,7 +290,9 @@ class YoyoConnector(BaseConnector):
             return await self._pos.advise(call, operation, order, told, approved)
         found = await self._history(order, call, operation)
         if found is None:
-            return Pending(cause="no outlet is configured for the redemption's store")
+            no_store = "the redemption does not tell its store: its sealed request did not open"
+            no_outlet = "no outlet is configured for the redemption's store"
+            return Pending(cause=no_store if order.store is None else no_outlet)
         result = translate_pos.from_history_to_advice(found, order, told, self._rules)
         if result is not None:
             return result

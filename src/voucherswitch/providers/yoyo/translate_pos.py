@@ -126,22 +126,23 @@ def sent_refs(details: StoreTrxDetails) -> dict[str, str]:
 
 
 def sent(refs: Mapping[str, str], store: Store | None) -> StoreTrxDetails | None:
-    """Where and as what a redemption was sent; None: nobody knows, its worker died over it.
+    """Where and as what a redemption was sent; None: nobody knows, its worker died over it or its store is not told.
 
     Args:
-        store: the redemption's own, which tells the cashier.
+        store: the redemption's own, which tells the cashier. Another one would name another redemption.
     """
+    if store is None:
+        return None
     try:
         kept = msgspec.json.decode(refs.get("storeTrxDetails", ""), type=Kept)
     except (msgspec.MsgspecError, ValueError):
         return None
-    cashier_id = (store and store.operator_id) or NO_OPERATOR
     return StoreTrxDetails(
         store_id=kept.store_id,
         basket_id=kept.basket_id,
         trx_id=kept.trx_id,
         pos_id=kept.pos_id,
-        cashier_id=cashier_id,
+        cashier_id=store.operator_id or NO_OPERATOR,
     )
 
 

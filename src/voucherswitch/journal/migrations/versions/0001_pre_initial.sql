@@ -15,9 +15,8 @@ CREATE TABLE transaction (
     product_id            text,
     provider_id           text,                        -- who was, or is about to be, asked
     provider_product      text,
-    merchant_id           text,                        -- where it was asked for: providers and finance know it by these
+    merchant_id           text,                        -- where it was asked for: finance knows it by these
     terminal_id           text,
-    operator_id           text,
     amount_cents          bigint,
     currency              text,
     approved_cents        bigint,
