@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from support.listener import Listener, both
 from support.originators import HASTY, OTHER, SINGLE, STRICT, TILL
 from support.simulator import SimulatorControl
 from support.switch import Switch
@@ -24,6 +25,18 @@ async def invariants_hold() -> AsyncIterator[None]:
     yield
     for running in Switch.running:
         assert await running.broken_invariants() == []
+
+
+@pytest.fixture(scope="session")
+def listeners(switch: Switch) -> tuple[Listener, Listener]:
+    """Both listeners of the switch, for a test that tries them at once."""
+    return both(switch)
+
+
+@pytest.fixture(scope="module", params=[0, 1], ids=["plain", "TLS"])
+def listener(listeners: tuple[Listener, Listener], request: pytest.FixtureRequest) -> Listener:
+    """Each of them, one after the other."""
+    return listeners[request.param]
 
 
 @pytest.fixture

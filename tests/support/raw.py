@@ -71,16 +71,23 @@ class Raw:
 
 @asynccontextmanager
 async def connected(
-    address: tuple[str, int], *, source: str | None = None, tls: ssl.SSLContext | None = None
+    address: tuple[str, int],
+    *,
+    source: str | None = None,
+    tls: ssl.SSLContext | None = None,
+    opening: bytes = b"",
 ) -> AsyncIterator[Raw]:
-    """A connection to an address, from a source address of this machine; with `tls` over TLS."""
+    """A connection to an address, from a source address of this machine; with `tls` over TLS, `opening` before it."""
     local = None if source is None else (source, 0)
-    reader, writer = await asyncio.open_connection(*address, local_addr=local, ssl=tls)
+    reader, writer = await asyncio.open_connection(*address, local_addr=local)
     try:
+        writer.write(opening)
+        if tls is not None:
+            await writer.start_tls(tls, server_hostname=address[0])
         yield Raw(reader, writer)
     finally:
         writer.close()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):  # what was not read is in the way of a TLS good-bye
             await writer.wait_closed()
 
 

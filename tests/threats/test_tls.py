@@ -20,7 +20,7 @@ from support.raw import connected
 from support.switch import Switch
 from support.waiting import eventually
 from support.wire import Wire
-from voucherswitch.config.limits import TLS_HANDSHAKE_S
+from voucherswitch.config.limits import TLS_HANDSHAKE_S, TLS_HANDSHAKES_MAX
 
 # What each version of the protocol says of itself in a ClientHello.
 OLD: Final = {"SSL 3.0": 0x0300, "TLS 1.0": 0x0301, "TLS 1.1": 0x0302}
@@ -198,10 +198,10 @@ def _certificate_at(port: int, tls: ClientTls) -> bytes:
 
 
 async def test_silent_handshakes_keep_nobody_out(switch: Switch) -> None:
-    """They count among the connections, and the oldest makes room for who comes."""
+    """The oldest makes room for who comes."""
     port = switch.free_port()
     async with switch.lone_worker(TLS_PORT=str(port), CONNECTIONS_MAX="4"):
-        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(12)]
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(TLS_HANDSHAKES_MAX)]
         try:
             wire = Wire(switch, TILL, f"https://127.0.0.1:{port}", ClientTls(switch.authority.path))
             assert (await wire.post("/vouchers", a_provision(TILL))).status == 201

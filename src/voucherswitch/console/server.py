@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
             self._watch = asyncio.create_task(tls.watch(self._end_refused), name="TLS files")
         context = None if tls is None else tls.context
         listeners = [Listener(sock, self._door, context) for sock in sockets or ()]
-        self.servers = [Acceptor(each, self._connection, self._room) for each in listeners]  # type: ignore[misc]  # as far as uvicorn uses them
+        self.servers = [Acceptor(each, self._connection) for each in listeners]  # type: ignore[misc]  # as far as uvicorn uses them
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop looking at files with the rest."""
@@ -57,9 +57,6 @@ class Server(uvicorn.Server):
 
     def _connection(self, _: Arrival) -> HttpToolsProtocol:
         return HttpToolsProtocol(self.config, self.server_state, self.lifespan.state)
-
-    def _room(self) -> int:
-        return max(0, REQUESTS_MAX - len(self.server_state.connections))
 
     def _end_refused(self) -> None:
         """End what was opened with a certificate that is not accepted any more. Pages can be asked for again."""

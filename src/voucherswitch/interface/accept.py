@@ -48,16 +48,12 @@ class Listener(Struct, frozen=True):
 class Acceptor:
     """Accepts from one listener until it is closed. Has the two methods that uvicorn asks of a server."""
 
-    def __init__(
-        self, listener: Listener, protocol: Callable[[Arrival], asyncio.Protocol], room: Callable[[], int]
-    ) -> None:
+    def __init__(self, listener: Listener, protocol: Callable[[Arrival], asyncio.Protocol]) -> None:
         """
         Args:
             listener: where from.
             protocol: makes the protocol of a connection that was let in.
-            room: how many more connections may be open.
         """
-        self._room: Final = room
         self._refusals: Final = RefusalLog()
         self._listener: Final = listener
         self._protocol: Final = protocol
@@ -105,9 +101,12 @@ class Acceptor:
             task.add_done_callback(partial(self._begun, sock))
 
     def _make_room(self) -> None:
-        """Give up the oldest handshake when there are too many: an honest one is over before its turn comes."""
-        under_way = len(self._beginning)
-        if under_way and (under_way >= TLS_HANDSHAKES_MAX or under_way >= self._room()):
+        """Give up the oldest handshake when there are too many: an honest one is over before its turn comes.
+
+        That holds only where many may be under way, also when all connections are taken: who comes then, and is to
+        have the place of an idle connection, must first be able to finish.
+        """
+        if len(self._beginning) >= TLS_HANDSHAKES_MAX:
             oldest = next(iter(self._beginning))
             del self._beginning[oldest]
             oldest.cancel()

@@ -60,10 +60,6 @@ class Connections(ServerState):
         self._by_source: Final[Counter[Address]] = Counter()
         self.idle_unwanted = False
 
-    def room(self) -> int:
-        """How many more connections may be open."""
-        return max(0, self.connections_max - len(self.connections))
-
     def dismiss_refused(self, refuses: Callable[[ClientCertificate], bool]) -> None:
         """End the connections whose client certificate is not accepted any more; a request in work is answered."""
         for connection in self._own():

@@ -20,7 +20,7 @@ from voucherswitch.config.settings import Settings
 from voucherswitch.interface.accept import Acceptor, Listener
 from voucherswitch.interface.app import build_app
 from voucherswitch.interface.connection import Connection, Connections, Drain
-from voucherswitch.interface.doors import Arrival, Doors, warn_of_empty_lists
+from voucherswitch.interface.doors import Arrival, Doors
 from voucherswitch.interface.edges import Edges
 from voucherswitch.security.live_tls import LiveTls
 from voucherswitch.security.tls import originators
@@ -107,7 +107,6 @@ def serve(
     edges = Edges(verify, required=settings.tls_client_certificates == "required")
     connections = Connections(drain, edges, settings.connections_max, settings.connections_per_source_max)
     doors = Doors(settings, connections.look_again)
-    warn_of_empty_lists(settings)
     config = uvicorn.Config(
         build_app(settings, url, drain, doors),
         loop="uvloop",
@@ -157,8 +156,7 @@ class _Server(uvicorn.Server):
         await super().startup([])  # uvicorn would accept from them itself, before anybody has seen who comes
         if self._tls is not None:
             self._watch = asyncio.create_task(self._tls.watch(self._dismiss_refused), name="TLS files")
-        room = self.server_state.room
-        self.servers = [Acceptor(each, self._connection, room) for each in self._listeners]  # type: ignore[misc]  # as far as uvicorn uses them
+        self.servers = [Acceptor(each, self._connection) for each in self._listeners]  # type: ignore[misc]  # as far as uvicorn uses them
         self._on_ready()
 
     def _connection(self, arrival: Arrival) -> Connection:
