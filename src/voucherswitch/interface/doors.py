@@ -18,6 +18,8 @@ from voucherswitch.security.peer import Address
 
 log = structlog.get_logger(__name__)
 
+REMEDY: Final = "list networks in the setting, or give the originators sources of their own"
+
 
 class Door:
     """What one listener asks of a source before anything is read.
@@ -36,6 +38,11 @@ class Door:
         self._edges: Final = edges
         self._announced: Final = announced
         self._originators = Networks()
+
+    @property
+    def serves_nobody(self) -> bool:
+        """Whether no list names anybody who is to be served here, directly or through an edge. Loopback always is."""
+        return not self._listed and not self._originators
 
     def learn(self, originators: Networks) -> None:
         """From now on these are the sources of the enabled originators."""
@@ -93,6 +100,13 @@ class Doors:
         )
         self.tls: Final = Door(Networks(settings.tls_sources), edges, announced=settings.proxy_protocol, tls=True)
         self._on_change: Final = on_change
+        # Those that the network can reach, by the setting of their own list.
+        self._reached: Final[dict[str, Door]] = {}
+        if not is_loopback(settings.interface_host):
+            self._reached["interface_sources"] = self.plain
+        if settings.tls_certificate_file is not None and not is_loopback(settings.tls_host):
+            self._reached["tls_sources"] = self.tls
+        self._warned: frozenset[str] = frozenset()
 
     async def refresh(self, catalogue: Catalogue) -> None:
         """Learn the originators' sources from a new catalogue."""
@@ -101,10 +115,15 @@ class Doors:
         )
         for door in (self.plain, self.tls):
             door.learn(sources)
+        self._warn_of_empty_lists()
         self._on_change()
 
+    def _warn_of_empty_lists(self) -> None:
+        """Say which doors are open to nobody, at the start and when it comes to that later.
 
-def warn_of_empty_lists(settings: Settings) -> None:
-    """Say which listeners nobody outside this machine can reach, before somebody looks for the fault in a network."""
-    if not is_loopback(settings.interface_host) and not settings.interface_sources and not settings.trusted_edges:
-        log.warning("nobody outside this machine may connect", setting="interface_sources", remedy="list networks")
+        Before somebody looks for the fault in a network.
+        """
+        closed = frozenset(setting for setting, door in self._reached.items() if door.serves_nobody)
+        for setting in sorted(closed - self._warned):
+            log.warning("nobody outside this machine is served", setting=setting, remedy=REMEDY)
+        self._warned = closed
