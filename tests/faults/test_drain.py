@@ -1,20 +1,25 @@
 """SIGTERM to a worker: what is in work is finished, what is on its way is answered, and nothing is cut."""
 
 import asyncio
+import json
+import select
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from support.certificates import ClientTls
 from support.kinds import LONG_MS
+from support.listener import Listener, Place
 from support.messages import a_provision, a_reversal
 from support.originators import TILL
 from support.processes import Process
 from support.simulator import SimulatorControl
-from support.switch import Switch
+from support.switch import RAW_S, Switch
 from support.waiting import eventually
 from support.wire import Wire
+from voucherswitch.config.limits import DRAIN_IDLE_S
 
 
 async def _stop_begun(root: str, process: Process) -> None:
@@ -50,13 +55,16 @@ async def test_what_is_in_work_at_the_stop_is_finished_and_answered(
     assert await switch.state(request["id"]) == "APPROVED"
 
 
-async def test_the_next_request_on_an_idle_connection_is_served_and_is_its_last(switch: Switch) -> None:
+async def test_the_next_request_on_an_idle_connection_is_served_and_is_its_last(
+    switch: Switch, listener: Listener
+) -> None:
     """It may have been on its way when the stop came; the originator hears in its answer to send no more."""
-    async with switch.lone_worker(KEEP_ALIVE_S="60") as (client, process):
-        wires = [Wire(switch, TILL, client.root) for _ in range(10)]
+    async with listener.worker(KEEP_ALIVE_S="60") as (address, process):
+        root = listener.root(address)
+        wires = [Wire(switch, TILL, root, listener.tls) for _ in range(10)]
         for wire in wires:
             assert (await wire.post("/vouchers", a_provision())).status == 201
-        await _stop_begun(client.root, process)
+        await _stop_begun(root, process)
         answers = await asyncio.gather(*(wire.post("/vouchers", a_provision()) for wire in wires))
         assert [answer.status for answer in answers] == [201] * len(wires)
         assert [wire.open for wire in wires] == [False] * len(wires)
@@ -134,20 +142,47 @@ async def _time_passes(switch: Switch) -> None:
         await switch.client.post("/vouchers", a_provision())
 
 
-async def test_a_connection_that_stays_idle_is_told_before_it_ends(switch: Switch) -> None:
+async def test_a_connection_that_stays_idle_is_told_before_it_ends(switch: Switch, listener: Listener) -> None:
     """A request that comes too late finds an answer, unknown, and no reset; it was not read."""
     late = a_provision()
-    async with switch.lone_worker(KEEP_ALIVE_S="60") as (client, process):
-        used, silent = Wire(switch, TILL, client.root), Wire(switch, TILL, client.root)
+    async with listener.worker(KEEP_ALIVE_S="60") as (address, process):
+        root = listener.root(address)
+        used, silent = Wire(switch, TILL, root, listener.tls), Wire(switch, TILL, root, listener.tls)
         assert (await used.post("/vouchers", a_provision())).status == 201
         await silent.connect()
-        await _stop_begun(client.root, process)
+        await _stop_begun(root, process)
         assert (await silent.answer()).status == 500
         silent.close()
         answer = await used.post("/vouchers", late)  # it crosses the good-bye, which came first
         assert (answer.status, answer.error_type) == (500, "GENERAL_ERROR")
         assert not used.open
     assert await switch.record(late["id"]) is None
+
+
+async def test_a_request_that_crosses_the_good_bye_does_not_take_it_away(switch: Switch, listener: Listener) -> None:
+    """It reaches a worker that reads no more: a reset would undo what the originator has not taken yet."""
+    late = a_provision()
+    async with listener.worker(KEEP_ALIVE_S="60") as (address, process):
+        till = await asyncio.to_thread(_connection, listener, address)
+        with till:
+            process.signal(signal.SIGTERM)
+            await asyncio.to_thread(select.select, [till], [], [], DRAIN_IDLE_S + RAW_S)
+            body = json.dumps(late).encode()
+            head = switch.request_head("POST", "/suv/v1/vouchers", by=TILL, length=len(body))
+            await asyncio.to_thread(till.sendall, head + body)
+            await eventually(lambda: _ended(process), "the end of the worker", within_s=30)
+            assert (await asyncio.to_thread(till.recv, 65_536)).startswith(b"HTTP/1.1 500 ")
+    assert await switch.record(late["id"]) is None
+
+
+def _connection(listener: Listener, address: Place) -> socket.socket:
+    """A connection that takes nothing before it is asked to."""
+    till = socket.create_connection(address, RAW_S)
+    return till if listener.tls is None else listener.tls.context().wrap_socket(till, server_hostname=address[0])
+
+
+async def _ended(process: Process) -> bool:
+    return not process.running
 
 
 async def test_a_stop_longer_than_the_drain_time_answers_unknown_and_leaves_the_record_open(
