@@ -28,6 +28,7 @@ from voucherswitch.journal import partitions
 from voucherswitch.journal.archive.files import ArchiveError
 from voucherswitch.journal.archive.run import ArchiveBusyError, Archiver, Policy
 from voucherswitch.journal.batcher import DATABASE_TROUBLE
+from voucherswitch.journal.database import own_session
 from voucherswitch.journal.invariant_watch import check_recent, last_check, unresolved
 from voucherswitch.journal.invariants import INVARIANTS, Connection
 from voucherswitch.journal.reports import saf_queues
@@ -194,7 +195,7 @@ async def watch_audit(parts: Parts, stopping: asyncio.Event) -> None:
     """Walk the audit trail every hour, one worker at a time, and note its head in the log."""
 
     async def watch() -> None:
-        async with parts.pool.acquire() as connection:
+        async with own_session(parts.pool) as connection:
             await walk_hourly(connection)
 
     await every(AUDIT_CHECK_S, watch, stopping)
@@ -220,7 +221,7 @@ async def keep_archive(parts: Parts, stopping: asyncio.Event) -> None:
     async def archive() -> None:
         if settings.closed_days == 0 or not await _archive_due(parts):
             return
-        async with parts.pool.acquire() as connection:
+        async with own_session(parts.pool) as connection:
             archiver = Archiver(connection, settings.archive_path, policy)
             try:
                 totals = await archiver.run(look_at_max=ARCHIVE_LOOK_AT_MAX, stopping=stopping)

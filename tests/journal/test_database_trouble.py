@@ -10,9 +10,10 @@ import asyncpg
 import pytest
 
 from support.proxy import DatabaseDoor
+from support.waiting import eventually
 from voucherswitch.config.limits import JOURNAL_WAIT_S
 from voucherswitch.journal.batcher import Batcher, JournalUnavailableError
-from voucherswitch.journal.database import DatabaseError, close, connect, host_urls
+from voucherswitch.journal.database import DatabaseError, close, connect, host_urls, own_session
 from voucherswitch.journal.migrate import migrate, pending
 from voucherswitch.journal.statements import Statement
 
@@ -149,3 +150,27 @@ async def test_of_several_hosts_the_one_that_can_be_written_to_is_used(database_
 )  # fmt: skip
 def test_hosts_of_a_url(url: str, urls: list[str]) -> None:
     assert host_urls(url) == urls
+
+
+async def test_what_lives_in_a_session_ends_with_it_also_when_its_work_is_cancelled(pool: asyncpg.Pool) -> None:
+    """A lock that stayed with a pooled connection would keep everybody from the work that it is for."""
+    locked = asyncio.Event()
+
+    async def work() -> None:
+        async with own_session(pool) as connection:
+            await connection.execute("SET statement_timeout = '123s'; SELECT pg_advisory_lock(1)")
+            locked.set()
+            await asyncio.Event().wait()
+
+    working = asyncio.create_task(work())
+    await locked.wait()
+    assert not await pool.fetchval("SELECT pg_try_advisory_lock(1)")
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+
+    async def free() -> bool:
+        return bool(await pool.fetchval("SELECT pg_try_advisory_xact_lock(1)"))
+
+    await eventually(free, "the lock of a session that has ended")
+    assert {await pool.fetchval("SHOW statement_timeout") for _ in range(8)} == {"10s"}

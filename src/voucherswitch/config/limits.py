@@ -109,6 +109,10 @@ LOCK_TIMEOUT_S: Final = 1.0
 # Connections that have not ended by then, such as those of a server that is gone without a word, are cut.
 POOL_CLOSE_S: Final = 3.0
 
+# A connection is made anew after so many statements, so that what its server process has learnt does not grow for ever.
+# At a thousand commits a second asyncpg's own 50,000 would be a new connection, and all its plans, every minute.
+POOL_QUERIES_MAX: Final = 10_000_000
+
 # A race lost between reading and writing is judged again this often; each loss needs another writer in between.
 JUDGEMENTS_MAX: Final = 5
 

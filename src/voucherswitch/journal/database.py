@@ -5,6 +5,8 @@ again after a failover.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -15,6 +17,7 @@ from voucherswitch.config.limits import (
     DATABASE_HOST_CONNECT_S,
     LOCK_TIMEOUT_S,
     POOL_CLOSE_S,
+    POOL_QUERIES_MAX,
     STATEMENT_TIMEOUT_S,
 )
 
@@ -27,7 +30,15 @@ class DatabaseError(Exception):
 
 
 class _PooledConnection(asyncpg.Connection):
-    """A connection whose server has become read-only, a primary that was demoted, is not used again."""
+    """A connection whose server has become read-only, a primary that was demoted, is not used again.
+
+    Nothing is asked of the server when one is given back: an open transaction is rolled back as ever, and what else
+    would live in a session belongs into one of its own (`own_session`). A commit shares its connection with nobody's
+    settings, and a round trip after each would cost as much as the commit.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
 
     async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's own signature
         settings = self.get_settings()
@@ -112,6 +123,7 @@ async def connect(url: str, *, size_max: int, application: str) -> asyncpg.Pool:
             timeout=DATABASE_CONNECT_S,
             command_timeout=STATEMENT_TIMEOUT_S,
             max_inactive_connection_lifetime=0,
+            max_queries=POOL_QUERIES_MAX,
             server_settings={
                 "application_name": f"voucherswitch {application}",
                 "timezone": "UTC",
@@ -127,6 +139,16 @@ async def connect(url: str, *, size_max: int, application: str) -> asyncpg.Pool:
             f"database cannot be reached: {reason}; check DATABASE_URL and that PostgreSQL is running"
         ) from error
     return pool
+
+
+@asynccontextmanager
+async def own_session(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+    """A connection for what lives in a session: advisory locks, settings, temporary tables. It ends with the block."""
+    async with pool.acquire() as connection:
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=POOL_CLOSE_S)
 
 
 async def close(pool: asyncpg.Pool) -> None:

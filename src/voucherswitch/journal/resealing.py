@@ -15,6 +15,7 @@ from asyncpg.pool import PoolConnectionProxy
 from msgspec import Struct
 
 from voucherswitch.config.limits import VAULT_COUNT_S, VAULT_SWEEP_BLOCKS, VAULT_SWEEP_PAUSE_S
+from voucherswitch.journal.database import own_session
 from voucherswitch.journal.statements import SQL
 from voucherswitch.journal.vault_keys import known_keys, sealing_key
 from voucherswitch.security.sealed import SEALED, SealedTable
@@ -42,21 +43,17 @@ async def let_newest_seal(connection: Connection) -> int | None:
 
 async def reseal(pool: asyncpg.Pool, vault: Vault, stopping: asyncio.Event) -> None:
     """Seal anew what is left under older keys, once every process seals with the newest. One worker of all does it."""
-    async with pool.acquire() as connection:
+    async with own_session(pool) as connection:
         if not await connection.fetchval(f"SELECT pg_try_advisory_lock({LOCK})"):
             return
-        try:
-            current = sealing_key(await known_keys(connection))
-            if vault.current != current or await connection.fetch(SQL["sealing_otherwise"], vault.current):
-                return  # what is sealed anew now would not be the last of it
-            for table in SEALED:
-                try:
-                    await _sweep(connection, vault, table, stopping)
-                except asyncpg.RaiseError as error:  # a guard of the table's own; the other tables go on
-                    log.error("table not sealed anew", table=table.name, reason=str(error))
-        finally:
-            if not connection.is_closed():
-                await connection.execute(f"SELECT pg_advisory_unlock({LOCK})")
+        current = sealing_key(await known_keys(connection))
+        if vault.current != current or await connection.fetch(SQL["sealing_otherwise"], vault.current):
+            return  # what is sealed anew now would not be the last of it
+        for table in SEALED:
+            try:
+                await _sweep(connection, vault, table, stopping)
+            except asyncpg.RaiseError as error:  # a guard of the table's own; the other tables go on
+                log.error("table not sealed anew", table=table.name, reason=str(error))
 
 
 async def count(connection: Connection, table: SealedTable) -> dict[int, int]:
