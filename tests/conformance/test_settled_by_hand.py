@@ -8,6 +8,7 @@ import sys
 import asyncpg
 import pytest
 
+from people.people_support import PRODUCTION, Office
 from support.expect import refused
 from support.kinds import KINDS, PROVISION, REDEMPTION, Kind, lost
 from support.messages import a_reversal
@@ -16,14 +17,17 @@ from support.simulator import SimulatorControl
 from support.switch import Switch
 from support.till import Till
 from voucherswitch.message.states import State
+from voucherswitch.people import approvals
+from voucherswitch.people.people import People
 
 GROUNDS = ("--reason", "the provider says so", "--evidence", "sandbox_20261122.csv, line 7")
 
 
-async def command(switch: Switch, *words: str) -> tuple[int, str]:
+async def command(switch: Switch, *words: str, **variables: str) -> tuple[int, str]:
     """Run the command line; returns its exit code and what it said."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("VOUCHERSWITCH_")}
     env |= {"DATABASE_URL": switch.database_url, "VOUCHERSWITCH_DATA_DIR": str(switch.folder / "data")}
+    env |= variables
     done = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-m", "voucherswitch", *words], env=env, capture_output=True, text=True
     )
@@ -115,3 +119,28 @@ async def test_what_an_operator_did_is_explained_and_cannot_be_changed(
     for change in ("UPDATE resolution SET reason = ''", "DELETE FROM resolution"):
         with pytest.raises(asyncpg.RaiseError, match="append-only"):
             await switch.pool.execute(change)
+
+
+async def test_in_production_somebody_else_must_agree(till: Till, switch: Switch, simulator: SimulatorControl) -> None:
+    request = await lost(till, simulator, PROVISION, "drop_before")
+    key = str(switch.folder / "data" / "vault.key")
+    production = {"VOUCHERSWITCH_ENVIRONMENT": "production", "VOUCHERSWITCH_VAULT_KEY_FILE": key}
+    settling = ("resolve", request["id"], "--as", "declined", *GROUNDS)
+    async with asyncpg.create_pool(switch.database_url, min_size=1, max_size=2) as pool:
+        office = Office(pool, PRODUCTION)
+        office.people = People(pool, switch.vault, PRODUCTION)
+        await office.hire("fay", "finance_approver", with_factor=True)
+
+        code, said = await command(switch, *settling, **production)
+        assert (code, "Not done yet. Asked for, as a-" in said) == (0, True), said
+        [row] = await pool.fetch("SELECT approval_id FROM approval WHERE state = 'REQUESTED'")
+        assert await switch.state(request["id"]) == "UNKNOWN"
+        session = await office.stepped_up("fay")
+        async with pool.acquire() as connection:
+            await approvals.approve(office.people, connection, session, row[0], "the file says so, as I have seen")
+
+    assert await switch.state(request["id"]) == "UNKNOWN"
+    code, said = await command(switch, *settling, **production)
+    assert (code, await switch.state(request["id"])) == (0, "DECLINED"), said
+    (ended,) = await switch.rows("SELECT state FROM approval WHERE approval_id = $1", row[0])
+    assert ended["state"] == "EXECUTED"

@@ -77,9 +77,6 @@ async def written(pool: asyncpg.Pool, vault: Vault) -> Requests:
 _ROWS: Final = {
     "operator_user": "INSERT INTO operator_user (user_id, name, full_name, factor, factor_pending) "
     "VALUES ('{0}', '{0}', 'Somebody', $1, $2)",
-    "approval": "INSERT INTO approval (approval_id, action, object_kind, object_id, requested_by, requester, comment, "
-    "payload, impact, expires_at, secrets) "
-    "VALUES ('{0}', 'x', 'x', '{0}', 'u-1', '{{u-1}}', 'why', '{{}}', 'nothing', now() + interval '1 day', $1)",
     "token_key": "INSERT INTO token_key (kid, state, public, sealed, activated_at, retired_at) "
     "VALUES ('{0}', 3, '{{}}', $1, now(), now())",
 }

@@ -11,17 +11,14 @@ from voucherswitch.people import approvals
 from voucherswitch.people.approvals import Maker, NotAllowedError, Request
 from voucherswitch.people.audit import Actor
 from voucherswitch.people.people import PeopleError
-from voucherswitch.security.passwords import hash_password, verify_password
 
 WHY = "he is in the service desk now"
 HIRED = {"do": "roles", "name": "joe", "roles": ["support"]}
 
 
-async def asked(
-    office: Office, maker: Maker, payload: dict[str, Any], action: str = "user.change", **more: Any
-) -> Request:
+async def asked(office: Office, maker: Maker, payload: dict[str, Any], action: str = "user.change") -> Request:
     async with office.pool.acquire() as connection:
-        return await approvals.request(office.people, connection, maker, action, payload, WHY, **more)
+        return await approvals.request(office.people.policy, connection, maker, action, payload, WHY)
 
 
 async def agreed(office: Office, name: str, approval_id: str) -> Request:
@@ -193,22 +190,32 @@ async def test_a_role_is_made_changed_and_taken_out_by_two(admins: Office) -> No
         await asked(admins, maker, put | {"permissions": ["finance.settle", "finance.approve"]}, "role.change")
 
 
-async def test_a_password_of_an_originator_waits_sealed_and_is_set_by_two(admins: Office) -> None:
-    await admins.pool.execute("DELETE FROM originator")
-    await admins.pool.execute("INSERT INTO originator (originator_id, name, password_hash) VALUES ('7', 'Baobab', 'x')")
-    hashed = hash_password("correct horse battery")
-    maker = await maker_of(admins, "ann")
-    await asked(admins, maker, {"originator_id": "7"}, "credential.issue", secrets={"password_hash": hashed})
-    stored = str([dict(row) for row in await admins.pool.fetch("SELECT * FROM approval")])
-    assert "argon2" not in stored
-    assert (await agreed(admins, "bob", "a-1")).state == "EXECUTED"
-    now = await admins.pool.fetchval("SELECT password_hash FROM originator WHERE originator_id = '7'")
-    assert verify_password(now, "correct horse battery")
-    assert await admins.pool.fetchval("SELECT secrets FROM approval") is None
-    await asked(admins, maker, {"originator_id": "7", "sources": ["10.1.2.0/24"]}, "allowlist.change")
-    assert (await agreed(admins, "bob", "a-2")).result == "the sources of originator 7 are as asked for"
-    assert "10.1.2.0/24" in str(await admins.pool.fetchval("SELECT sources FROM originator WHERE originator_id = '7'"))
-    await admins.pool.execute("DELETE FROM originator")
+async def test_what_has_failed_is_tried_again_and_need_not_be_asked_for_anew(strict: Office) -> None:
+    for name in ("ann", "bob"):
+        await strict.hire(name, "admin", with_factor=True)
+    await asked(strict, Maker.of_host(HOST), {"do": "disable", "name": "ann"})
+    assert (await agreed(strict, "bob", "a-1")).state == "FAILED"
+    again = await agreed(strict, "bob", "a-1")
+    assert (again.state, "too few active admins" in str(again.result)) == ("FAILED", True)
+    await strict.hire("kim", "admin", with_factor=True)
+    assert (await agreed(strict, "bob", "a-1")).state == "EXECUTED"
+    assert not (await strict.user("ann")).enabled
+    with pytest.raises(PeopleError, match="EXECUTED already"):
+        await agreed(strict, "kim", "a-1")
+
+
+async def test_what_has_failed_is_not_done_after_its_time_nor_to_what_has_moved(strict: Office) -> None:
+    for name in ("ann", "bob"):
+        await strict.hire(name, "admin", with_factor=True)
+    for number in (1, 2):
+        await asked(strict, Maker.of_host(HOST), {"do": "disable", "name": "ann"})
+        assert (await agreed(strict, "bob", f"a-{number}")).state == "FAILED"
+    await strict.hire("kim", "admin", with_factor=True)
+    await strict.pool.execute("UPDATE operator_user SET version = version + 1 WHERE name = 'ann'")
+    assert (await agreed(strict, "bob", "a-1")).state == "STALE"
+    await past_due(strict)
+    assert (await agreed(strict, "bob", "a-2")).state == "EXPIRED"
+    assert (await strict.user("ann")).enabled
 
 
 @pytest.mark.parametrize(

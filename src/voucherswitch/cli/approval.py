@@ -22,6 +22,7 @@ app = typer.Typer(help="Approvals: changes that two people agree on.", no_args_i
 Id = Annotated[str, typer.Argument(metavar="ID", help="Its id: a-1.", show_default=False)]
 As = Annotated[str, typer.Option("--as", metavar="NAME", help="The user who decides; asked for password and code.")]
 
+_WAITING = ("REQUESTED", "APPROVED")
 _DECIDED = ("EXECUTED", "FAILED", "REJECTED", "WITHDRAWN", "EXPIRED", "STALE")
 
 
@@ -31,7 +32,7 @@ def show(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")] = 50,
     as_json: JsonFlag = False,
 ) -> None:
-    """List what waits for somebody to agree.
+    """List what waits for somebody to agree, and what was agreed to and waits for whoever asked to do it.
 
     \b
     Example:
@@ -41,7 +42,7 @@ def show(
     async def work(_: "People", connection: "asyncpg.Connection") -> "list[Request]":
         from voucherswitch.people.approvals import listed
 
-        return await listed(connection, ("REQUESTED", *(_DECIDED if every else ())), limit)
+        return await listed(connection, (*_WAITING, *(_DECIDED if every else ())), limit)
 
     found = with_people(work)
     if as_json:
@@ -86,6 +87,9 @@ def approve(
 ) -> None:
     """Agree to a change; it is made at once. Whoever asked for it cannot. Exit code 1: it was not made, and why.
 
+    A change that whoever asked makes himself, by the same command as before, is then APPROVED. One that could not be
+    made (FAILED) is tried again when it is agreed to once more.
+
     \b
     Example:
       voucherswitch approval approve a-1 --as ann
@@ -103,9 +107,11 @@ def approve(
     ended = with_people(work)
     if as_json:
         print_json(ended)
+    elif ended.state == "APPROVED":
+        print(f"{ended.approval_id} is APPROVED: {ended.requested_by} may do it now, by the command that asked for it.")
     else:
         print(f"{ended.approval_id} is {ended.state}: {ended.result}.")
-    if ended.state != "EXECUTED":
+    if ended.state not in ("EXECUTED", "APPROVED"):
         raise CommandError(f"{ended.approval_id} was not done: {ended.result}", FAILED)
 
 
@@ -137,7 +143,7 @@ def reject(
 
 @app.command()
 def withdraw(approval_id: Id) -> None:
-    """Take back what this account has asked for.
+    """Take back what this account has asked for, also if it was agreed to and is not done yet.
 
     \b
     Example:

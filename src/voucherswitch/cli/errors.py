@@ -30,12 +30,23 @@ _EXPECTED: Final = frozenset(
 _LACKS_MIGRATIONS: Final = "the database lacks this release's migrations; run: voucherswitch db migrate"
 
 
+WHY_NOT: Final = "somebody else must agree to this, and wants to know why: add --why TEXT"
+
+
 class CommandError(Exception):
     """A command cannot do what it was asked. The text is one line: what is wrong, what to do."""
 
     def __init__(self, text: str, code: int = FAILED) -> None:
         super().__init__(" ".join(text.split()))
         self.code = code
+
+
+class Asked(Exception):  # noqa: N818 - it is how a command ends early, not that it went wrong
+    """Somebody else must agree first, and was asked. The text is what the command says; `request` what was asked."""
+
+    def __init__(self, text: str, request: object) -> None:
+        super().__init__(text)
+        self.request = request
 
 
 def line_for(error: BaseException) -> str | None:

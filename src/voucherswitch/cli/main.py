@@ -1,7 +1,7 @@
 """`voucherswitch`: the root of the command line. Every error leaves as one line and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 130 interrupted. Modules of commands import what is heavy inside
-their functions, so that `--help` answers at once.
+Exit codes: 0 done or asked for, 1 failed, 2 wrong use, 3 not found, 130 interrupted. Modules of commands import what is
+heavy inside their functions, so that `--help` answers at once.
 """
 
 import os
@@ -37,7 +37,7 @@ from voucherswitch.cli import (
     vault,
     verify,
 )
-from voucherswitch.cli.errors import FAILED, CommandError, line_for, say, unexpected_line
+from voucherswitch.cli.errors import FAILED, Asked, CommandError, line_for, say, unexpected_line
 from voucherswitch.cli.torture import command as torture
 
 # Long option -> whether a value follows. They may stand anywhere: `voucherswitch up --data-dir x` is what people type.
@@ -106,7 +106,7 @@ def root(
     """A switch for digital vouchers.
 
     The options below may stand anywhere on the line. Other settings come from the environment or from the settings
-    file. Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found.
+    file. Exit codes: 0 done, or asked for where somebody else must agree; 1 failed, 2 wrong use, 3 not found.
 
     \b
     Examples:
@@ -159,6 +159,9 @@ def guarded(work: Callable[[], Any], *, debug: bool) -> int:
         return FAILED
     except KeyboardInterrupt:
         return 130
+    except Asked as asked:
+        print(asked)
+        return 0
     except Exception as error:  # the last line of defence: everything becomes one line
         line = line_for(error)
         if debug and line is None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from voucherswitch.cli import originator_certificate, originator_client
-from voucherswitch.cli.actor import changing
-from voucherswitch.cli.context import with_database
+from voucherswitch.cli.actor import Why, agreed_first, changing
+from voucherswitch.cli.context import load_settings, with_database
 from voucherswitch.cli.errors import CommandError, usage_error
 from voucherswitch.cli.output import JsonFlag, plain, print_json, print_table
 from voucherswitch.cli.till_access import TillAccess, read_till, write_till
@@ -130,11 +130,15 @@ def add(
     receivers: Receivers = None,
     sources: Sources = None,
     requests_per_s: RequestsPerS = None,
+    why: Why = None,
 ) -> None:
     """Register an originator. Every switch process knows it within two seconds.
 
     Redemption (with refunds and voucher lookups) and product lookup are optional services and are OFF until they are
     asked for: an originator that is to try all of the interface needs --redemption --product-lookup.
+
+    In production somebody else must agree: the first time this asks for it, with --why; once it is agreed to, the same
+    command does it. So with all that changes originators, what they sell and where it goes.
 
     \b
     Examples:
@@ -142,7 +146,16 @@ def add(
       voucherswitch originator add 33335555 --name "Marula App" --single --deadline-s 30
     """
     values = _given(locals())
-    with_database(lambda connection, _: _add(connection, originator_id, values, _asked(password)))
+    _check_id(originator_id)
+    after = _added(values)
+
+    async def may(connection: "asyncpg.Connection", _: object) -> None:
+        await _check_receivers(connection, values)
+        await agreed_first(connection, "originator.add", "originator", originator_id, before=None, after=after, why=why)
+
+    if not load_settings().is_sandbox:
+        with_database(may)
+    with_database(lambda connection, _: _add(connection, originator_id, values, _asked(password), why))
     print(f"Originator {originator_id} added.")
 
 
@@ -175,10 +188,12 @@ def change(
     default_confirm_delay: Annotated[
         bool, typer.Option("--default-confirm-delay", help="Let the switch's own confirmation wait deadline + 15 s.")
     ] = False,
+    why: Why = None,
 ) -> None:
     """Change settings of an originator; what is not named stays. In force within two seconds.
 
-    --tolerated-field, --receiver and --source replace the whole list.
+    --tolerated-field, --receiver and --source replace the whole list. In production somebody else must agree, see
+    `originator add`; --disabled alone is done at once.
 
     \b
     Examples:
@@ -209,20 +224,32 @@ def change(
         values["single_confirm_delay_s"] = None
     if not values:
         usage_error("nothing to change: name at least one setting")
-    with_database(lambda connection, _: _change(connection, originator_id, values))
+    with_database(lambda connection, _: _change(connection, originator_id, values, why))
     print(f"Originator {originator_id} changed: {', '.join(values)}.")
 
 
 @app.command()
-def password(originator_id: Id, password: Password = None) -> None:
+def password(originator_id: Id, password: Password = None, why: Why = None) -> None:
     """Set an originator's password. The old one stops working within two seconds.
 
+    In production somebody else must agree: the first time this asks for it, with --why, and takes no password; once it
+    is agreed to, the same command sets the one that is given then. Who has to stop an originator now disables it:
+    `originator set ID --disabled` waits for nobody.
+
     \b
-    Example:
+    Examples:
       voucherswitch originator password 33334444
+      voucherswitch originator password 33334444 --why "the old one was mailed around"
     """
+
+    async def may(connection: "asyncpg.Connection", _: object) -> None:
+        await _check_known(connection, originator_id)
+        await agreed_first(connection, "credential.issue", "originator", originator_id, **_PASSWORD_CHANGE, why=why)
+
+    if not load_settings().is_sandbox:
+        with_database(may)
     new = _asked(password)
-    with_database(lambda connection, settings: _set_password(connection, settings, originator_id, new))
+    with_database(lambda connection, settings: _set_password(connection, settings, originator_id, new, why))
     print(f"Password of originator {originator_id} set.")
 
 
@@ -242,6 +269,7 @@ def show(as_json: JsonFlag = False) -> None:
     print_table(("Id", "Name", "Messages", ">Deadline s", "Settings"), rows, empty="No originators.")
 
 
+_PASSWORD_CHANGE: Final[dict[str, Any]] = {"before": {"password": "set"}, "after": {"password": "changed"}}
 _LISTS = ("tolerated_fields", "receivers", "sources")
 
 
@@ -273,40 +301,55 @@ def _asked(password: str | None) -> str:
     return typed
 
 
-async def _add(connection: "asyncpg.Connection", originator_id: str, values: dict[str, Any], secret: str) -> None:
+def _added(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {**values, "password": "set"}
+
+
+async def _add(
+    connection: "asyncpg.Connection", originator_id: str, values: dict[str, Any], secret: str, why: str | None
+) -> None:
     from voucherswitch.catalogue.store import add_originator
     from voucherswitch.security.passwords import hash_password
 
-    _check_id(originator_id)
     await _check_receivers(connection, values)
-    async with changing(connection, "originator.add", "originator", originator_id) as change:
-        change.after = values | {"password": "set"}
+    async with changing(connection, "originator.add", "originator", originator_id, why=why) as change:
+        change.after = _added(values)
         await add_originator(connection, originator_id, values | {"password_hash": hash_password(secret)})
 
 
-async def _change(connection: "asyncpg.Connection", originator_id: str, values: dict[str, Any]) -> None:
+async def _change(
+    connection: "asyncpg.Connection", originator_id: str, values: dict[str, Any], why: str | None
+) -> None:
     from voucherswitch.catalogue.store import set_originator
 
     await _check_receivers(connection, values)
-    async with changing(connection, "originator.change", "originator", originator_id) as change:
+    action = "allowlist.change" if set(values) == {"sources"} else "originator.change"
+    async with changing(connection, action, "originator", originator_id, why=why) as change:
         row = await connection.fetchrow("SELECT * FROM originator WHERE originator_id = $1 FOR UPDATE", originator_id)
         change.before = {name: row[name] for name in values if name in row} if row else None
         change.after = values
+        if values == {"enabled": False}:
+            change.needs = None  # minutes matter
         await set_originator(connection, originator_id, values)
 
 
 async def _set_password(
-    connection: "asyncpg.Connection", settings: "Settings", originator_id: str, secret: str
+    connection: "asyncpg.Connection", settings: "Settings", originator_id: str, secret: str, why: str | None
 ) -> None:
     from voucherswitch.catalogue.store import set_originator
     from voucherswitch.security.passwords import hash_password
 
-    async with changing(connection, "credential.issue", "originator", originator_id) as change:
-        change.after = {"password": "changed"}
+    async with changing(connection, "credential.issue", "originator", originator_id, why=why) as change:
+        change.before, change.after = _PASSWORD_CHANGE["before"], _PASSWORD_CHANGE["after"]
         await set_originator(connection, originator_id, {"password_hash": hash_password(secret)})
     noted = read_till(settings.data_dir)
     if settings.environment == "sandbox" and noted is not None and noted.user == originator_id:
         write_till(settings.data_dir, TillAccess(noted.url, noted.user, secret))
+
+
+async def _check_known(connection: "asyncpg.Connection", originator_id: str) -> None:
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM originator WHERE originator_id = $1)", originator_id):
+        raise CommandError(f"originator {originator_id} does not exist; see: originator list")
 
 
 async def _load(connection: "asyncpg.Connection") -> "list[Originator]":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voucherswitch.cli.actor import changing
+from voucherswitch.cli.actor import Why, changing
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import NOT_FOUND, CommandError, usage_error
 from voucherswitch.cli.output import JsonFlag, print_json, print_table
@@ -38,8 +38,12 @@ Subject = Annotated[
 
 
 @app.command()
-def add(originator_id: Id, file: File = None, fingerprint: Fingerprint = None, subject: Subject = None) -> None:
+def add(
+    originator_id: Id, file: File = None, fingerprint: Fingerprint = None, subject: Subject = None, why: Why = None
+) -> None:
     """Register a certificate. In force within two seconds; from then on the originator needs one.
+
+    In production somebody else must agree: asked for with --why, done by the same command once it is agreed to.
 
     \b
     Examples:
@@ -47,7 +51,7 @@ def add(originator_id: Id, file: File = None, fingerprint: Fingerprint = None, s
       voucherswitch originator certificate add 33334444 --subject "CN=33334444,O=Baobab Stores"
     """
     by, value = _named(file, fingerprint, subject)
-    with_database(lambda connection, _: _add(connection, originator_id, by, value))
+    with_database(lambda connection, _: _add(connection, originator_id, by, value, why))
     print(f"Originator {originator_id} may come with {by} {value}.")
 
 
@@ -60,15 +64,20 @@ def remove(
     password_alone: Annotated[
         bool, typer.Option("--password-alone", help="Take the last one too: then its password alone is enough.")
     ] = False,
+    why: Why = None,
 ) -> None:
     """Take a certificate away. In force within two seconds, also on connections that are open.
+
+    In production nobody needs to agree, but to --password-alone.
 
     \b
     Example:
       voucherswitch originator certificate remove 33334444 --file stolen.pem
     """
     by, value = _named(file, fingerprint, subject)
-    with_database(lambda connection, _: _remove(connection, originator_id, by, value, password_alone=password_alone))
+    with_database(
+        lambda connection, _: _remove(connection, originator_id, by, value, password_alone=password_alone, why=why)
+    )
     print(f"Originator {originator_id} may no longer come with {by} {value}.")
 
 
@@ -129,27 +138,31 @@ def _subject(text: str) -> str:
         raise CommandError(f"{text!r} is not a name as RFC 4514 writes it: CN=33334444,O=Baobab Stores") from None
 
 
-async def _add(connection: "asyncpg.Connection", originator_id: str, by: str, value: str) -> None:
+async def _add(connection: "asyncpg.Connection", originator_id: str, by: str, value: str, why: str | None) -> None:
     from voucherswitch.catalogue.certificates import add_certificate
 
-    async with changing(connection, "credential.issue", "originator", originator_id) as change:
+    async with changing(connection, "credential.issue", "originator", originator_id, why=why) as change:
+        change.asked_id = f"{originator_id} {by} {value}"
         change.after = {f"certificate {by}": value}
         await add_certificate(connection, originator_id, by, value)
 
 
 async def _remove(
-    connection: "asyncpg.Connection", originator_id: str, by: str, value: str, *, password_alone: bool
+    connection: "asyncpg.Connection", originator_id: str, by: str, value: str, *, password_alone: bool, why: str | None
 ) -> None:
     from voucherswitch.catalogue.certificates import remove_certificate
 
-    async with changing(connection, "credential.revoke", "originator", originator_id) as change:
-        change.before = {f"certificate {by}": value}
+    async with changing(connection, "credential.revoke", "originator", originator_id, why=why) as change:
+        change.before, change.after = {f"certificate {by}": value}, {}
         left = await remove_certificate(connection, originator_id, by, value)
         if not left and not password_alone:
             raise CommandError(
                 f"this is the last certificate of originator {originator_id}, and without one its password alone is "
                 "enough: add another first, disable the originator, or say --password-alone"
             )
+        if not left:
+            # Not a revocation any more: from now on less is asked of whoever comes.
+            change.needs, change.after = "credential.issue", {"certificates": "none: the password alone is enough"}
 
 
 async def _load(connection: "asyncpg.Connection", originator_id: str) -> "list[asyncpg.Record]":

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voucherswitch.cli.actor import changing
+from voucherswitch.cli.actor import Why, changing
 from voucherswitch.cli.context import with_database
+from voucherswitch.cli.errors import Asked
 from voucherswitch.cli.output import JsonFlag, print_json, print_table
 
 if TYPE_CHECKING:
@@ -36,9 +37,13 @@ def add(
     client_id: Annotated[str | None, typer.Option(metavar="CLIENT", help="Its id; made up when not given.")] = None,
     grants: Grants = None,
     scopes: Scopes = None,
+    why: Why = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Register a client and show its secret, once. It can fetch tokens within two seconds.
+
+    In production somebody else must agree: asked for with --why, done by the same command once it is agreed to, which
+    then shows the secret. So with `rotate` and `enable`.
 
     \b
     Examples:
@@ -49,13 +54,15 @@ def add(
     from voucherswitch.security.oauth.scopes import Scope
 
     async def work(connection: "asyncpg.Connection") -> "NewClient":
-        return await add_client(connection, originator_id, client_id, grants or GRANTS, scopes or tuple(Scope))
+        return await add_client(connection, originator_id, client_id, granted, allowed)
 
-    _show(_changed(work, "credential.issue", originator_id, {"client": client_id, "secret": "set"}), as_json=as_json)
+    granted, allowed = grants or GRANTS, scopes or tuple(Scope)
+    after = {"client": client_id, "secret": "set", "grants": sorted(granted), "scopes": sorted(map(str, allowed))}
+    _show(_changed(work, "credential.issue", originator_id, None, after, why=why, as_json=as_json), as_json=as_json)
 
 
 @app.command()
-def rotate(originator_id: Originator, client_id: Client, as_json: JsonFlag = False) -> None:
+def rotate(originator_id: Originator, client_id: Client, why: Why = None, as_json: JsonFlag = False) -> None:
     """Give a client a new secret and show it, once. The old one stops working within two seconds.
 
     What it fetched before counts to its end; to end that as well: voucherswitch token revoke. To change secrets without
@@ -70,20 +77,19 @@ def rotate(originator_id: Originator, client_id: Client, as_json: JsonFlag = Fal
     async def work(connection: "asyncpg.Connection") -> "NewClient":
         return await rotate_secret(connection, originator_id, client_id)
 
-    _show(
-        _changed(work, "credential.issue", originator_id, {"client": client_id, "secret": "changed"}), as_json=as_json
-    )
+    before, after = {"client": client_id, "secret": "set"}, {"client": client_id, "secret": "changed"}
+    _show(_changed(work, "credential.issue", originator_id, before, after, why=why, as_json=as_json), as_json=as_json)
 
 
 @app.command()
-def enable(originator_id: Originator, client_id: Client) -> None:
+def enable(originator_id: Originator, client_id: Client, why: Why = None) -> None:
     """Let a disabled client fetch and use tokens again.
 
     \b
     Example:
       voucherswitch originator client enable 33334444 stock-app
     """
-    _switch(originator_id, client_id, enabled=True)
+    _switch(originator_id, client_id, why, enabled=True)
     print(f"Client {client_id} enabled.")
 
 
@@ -95,7 +101,7 @@ def disable(originator_id: Originator, client_id: Client) -> None:
     Example:
       voucherswitch originator client disable 33334444 stock-app
     """
-    _switch(originator_id, client_id, enabled=False)
+    _switch(originator_id, client_id, None, enabled=False)
     print(f"Client {client_id} disabled.")
 
 
@@ -112,7 +118,8 @@ def remove(originator_id: Originator, client_id: Client) -> None:
     async def work(connection: "asyncpg.Connection") -> None:
         await remove_client(connection, originator_id, client_id)
 
-    _changed(work, "credential.revoke", originator_id, {"client": client_id, "secret": "removed"})
+    before, after = {"client": client_id, "secret": "set"}, {"client": client_id, "secret": "removed"}
+    _changed(work, "credential.revoke", originator_id, before, after)
     print(f"Client {client_id} removed.")
 
 
@@ -154,27 +161,46 @@ def show(
     print_table(("Originator", "Client", "Enabled", "Grants", "Scopes", "Secret since"), rows, empty="No clients.")
 
 
-def _switch(originator_id: str, client_id: str, *, enabled: bool) -> None:
+def _switch(originator_id: str, client_id: str, why: str | None, *, enabled: bool) -> None:
     from voucherswitch.catalogue.oauth_clients import enable_client
 
     async def work(connection: "asyncpg.Connection") -> None:
         await enable_client(connection, originator_id, client_id, enabled=enabled)
 
-    _changed(work, "originator.change", originator_id, {"client": client_id, "enabled": enabled})
+    before, after = {"client": client_id, "enabled": not enabled}, {"client": client_id, "enabled": enabled}
+    _changed(work, "originator.change", originator_id, before, after, why=why, at_once=not enabled)
 
 
 def _changed(
-    work: "Callable[[asyncpg.Connection], Awaitable[Any]]", action: str, originator_id: str, after: dict[str, Any]
+    work: "Callable[[asyncpg.Connection], Awaitable[Any]]",
+    action: str,
+    originator_id: str,
+    before: dict[str, Any] | None,
+    after: dict[str, Any],
+    *,
+    why: str | None = None,
+    at_once: bool = False,
+    as_json: bool = False,
 ) -> Any:
-    """Do it, and say so in the audit trail."""
+    """Do it, and say so in the audit trail; or ask for it."""
 
     async def recorded(connection: "asyncpg.Connection") -> Any:
-        async with changing(connection, action, "originator", originator_id) as change:
+        async with changing(connection, action, "originator", originator_id, why=why) as change:
             done = await work(connection)
+            change.before = before
             change.after = after | ({"client": done.client_id} if done is not None else {})
+            change.asked, change.asked_id = after, f"{originator_id} client {after['client'] or 'of a new name'}"
+            if at_once:
+                change.needs = None
         return done
 
-    return with_database(lambda connection, _: recorded(connection))
+    try:
+        return with_database(lambda connection, _: recorded(connection))
+    except Asked as asked:
+        if not as_json:
+            raise
+        print_json({"request": asked.request})
+        raise typer.Exit from None
 
 
 def _show(new: "NewClient", *, as_json: bool) -> None:

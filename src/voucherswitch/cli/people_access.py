@@ -7,7 +7,7 @@ import typer
 
 from voucherswitch.cli.actor import cli_actor
 from voucherswitch.cli.context import administered, load_settings
-from voucherswitch.cli.errors import CommandError
+from voucherswitch.cli.errors import WHY_NOT, CommandError
 
 if TYPE_CHECKING:
     import asyncpg
@@ -88,14 +88,13 @@ async def asked_for(
     action: str,
     payload: Mapping[str, Any],
     why: str | None,
-    secrets: Mapping[str, str] | None = None,
 ) -> "Request":
     """Ask for a change in the name of this account; somebody else must agree."""
     from voucherswitch.people.approvals import Maker, request
 
     if why is None:
-        raise CommandError("somebody else must agree to this, and wants to know why: add --why TEXT")
-    return await request(people, connection, Maker.of_host(cli_actor()), action, payload, why, secrets=secrets)
+        raise CommandError(WHY_NOT)
+    return await request(people.policy, connection, Maker.of_host(cli_actor()), action, payload, why)
 
 
 async def nobody_could_agree(connection: "asyncpg.Connection", permission: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voucherswitch.cli import product_sync
-from voucherswitch.cli.actor import changing
+from voucherswitch.cli.actor import Why, changing
 from voucherswitch.cli.amounts import AMOUNT_HELP, rand
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import FAILED, CommandError, say
@@ -45,8 +45,12 @@ def add(
     listed: Annotated[bool, typer.Option("--listed/--unlisted", help="Show it in product lookups.")] = True,
     enabled: Annotated[bool, typer.Option("--enabled/--disabled", help="Sell it.")] = True,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a product that has this id.")] = False,
+    why: Why = None,
 ) -> None:
     """Add a product. It is sold once it has a route: see `voucherswitch route add`.
+
+    In production somebody else must agree: asked for with --why, done by the same command once it is agreed to. A
+    disabled one is put at once.
 
     \b
     Examples:
@@ -61,7 +65,7 @@ def add(
             "enabled": "yes" if enabled else "no",
         }
     )  # fmt: skip
-    with_database(lambda connection, _: _put(connection, product, replace=replace))
+    with_database(lambda connection, _: _put(connection, product, why, replace=replace))
     print(
         f"Product {product_id} is in the catalogue. Where it goes: voucherswitch route preview --product {product_id}"
     )
@@ -99,12 +103,14 @@ def show(
 def import_file(
     file: Annotated[Path, typer.Argument(help="CSV with a header line, UTF-8.", exists=True, dir_okay=False)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check it.")] = False,
+    why: Why = None,
 ) -> None:
     """Add or replace the products of a CSV file: all of them or, when a line is bad, none.
 
     Columns: product_id, receiver_id, name (needed), barcode, description, amount (fixed value) or min and max, channels
     (names with | between), listed, enabled (yes or no), provider and provider_product (a route to it). Amounts are in
-    rand. Every bad line is told with its number.
+    rand. Every bad line is told with its number. In production somebody else must agree, as to `product add`: to a file
+    of this name and content, of which the request tells the SHA-256.
 
     \b
     Example:
@@ -127,17 +133,17 @@ def import_file(
         print(f"{found.lines} lines are good; nothing was imported (--dry-run).")
         return
     source = {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
-    with_database(lambda connection, _: store_products(connection, found.products, found.routes, source))
+    with_database(lambda connection, _: store_products(connection, found.products, found.routes, source, why))
     print(f"{len(found.products)} products imported.")
     unrouted = found.unrouted
     if unrouted:
         say(f"{len(unrouted)} of them have no route and cannot be sold yet, for instance {unrouted[0]}")
 
 
-async def _put(connection: "asyncpg.Connection", product: "Product", *, replace: bool) -> None:
+async def _put(connection: "asyncpg.Connection", product: "Product", why: str | None, *, replace: bool) -> None:
     from voucherswitch.catalogue.store import put_product
 
-    async with changing(connection, "product.change", "product", product.id) as change:
+    async with changing(connection, "product.change", "product", product.id, why=why) as change:
         known = await connection.fetchrow("SELECT * FROM product WHERE product_id = $1 FOR UPDATE", product.id)
         if known and not replace:
             raise CommandError(f"product {product.id} exists already; add --replace to change it")
@@ -146,6 +152,8 @@ async def _put(connection: "asyncpg.Connection", product: "Product", *, replace:
         stored = await connection.fetchrow("SELECT * FROM product WHERE product_id = $1", product.id)
         assert stored is not None  # it was put just now
         change.after = {**stored, "channels": json.loads(stored["channels"])}
+        if not product.enabled:
+            change.needs = None  # nobody can sell it, and minutes may matter
 
 
 async def _load(connection: "asyncpg.Connection") -> "Catalogue":

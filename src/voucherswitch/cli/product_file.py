@@ -76,6 +76,7 @@ async def store_products(
     products: Sequence["Product"],
     routes: Sequence["Route"],
     source: Mapping[str, str],
+    why: str | None = None,
 ) -> None:
     """Write all of them in one transaction; the audit trail names the `source` and how many they were.
 
@@ -89,7 +90,7 @@ async def store_products(
     try:
         with _progress("Importing") as progress:
             task = progress.add_task("", total=len(products) + len(routes))
-            async with changing(connection, "product.import", "catalogue", None) as change:
+            async with changing(connection, "product.import", "catalogue", None, why=why) as change:
                 change.after = {**source, "products": len(products), "routes": len(routes)}
                 for start in range(0, len(products), _BATCH):
                     batch = products[start : start + _BATCH]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voucherswitch.cli import provider_check, provider_new, provider_state
-from voucherswitch.cli.actor import changing
+from voucherswitch.cli.actor import Why, changing
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import NOT_FOUND, CommandError, usage_error
 from voucherswitch.cli.output import JsonFlag, print_json, print_table, when
@@ -86,10 +86,13 @@ def change(
     unset: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Take a setting or secret out.")] = None,
     connector: Annotated[str | None, typer.Option(metavar="NAME", help="Needed for a new provider: sandbox, …")] = None,
     enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Send it requests.")] = None,
+    why: Why = None,
 ) -> None:
     """Change a provider's settings, or add a provider with --connector. In force within two seconds.
 
-    Settings that are not named stay. The connector checks all of them before anything is stored.
+    Settings that are not named stay. The connector checks all of them before anything is stored. In production somebody
+    else must agree: asked for with --why, done by the same command once it is agreed to, with the secrets that are
+    given then. --disabled alone is done at once.
 
     \b
     Examples:
@@ -105,7 +108,7 @@ def change(
         usage_error(f"{min(both)} is given as a setting and as a secret")
 
     async def work(connection: "asyncpg.Connection", own: "Settings") -> bool:
-        return await _change(connection, own, provider_id, connector, changes, secrets, list(unset or ()), enabled)
+        return await _change(connection, own, provider_id, connector, changes, secrets, list(unset or ()), enabled, why)
 
     added = with_database(work)
     print(f"Provider {provider_id} {'added' if added else 'changed'}.")
@@ -120,6 +123,7 @@ async def _change(
     new_secrets: dict[str, str],
     unset: list[str],
     enabled: bool | None,
+    why: str | None,
 ) -> bool:
     """Put the new settings together, have the connector check them, store them; returns whether it is a new one."""
     from voucherswitch.catalogue import store
@@ -159,7 +163,9 @@ async def _change(
     action = "provider.add" if known is None else "provider.change"
     if sealed and known is not None and plain == dict(known.settings) and on == known.enabled:
         action = "secret.set"
-    async with changing(connection, action, "provider", provider_id) as change:
+    async with changing(connection, action, "provider", provider_id, why=why) as change:
+        if known is not None and not sealed and plain == dict(known.settings) and name == known.connector and not on:
+            change.needs = None  # minutes matter
         if known is not None:
             change.before = {"connector": known.connector, "settings": dict(known.settings), "enabled": known.enabled}
         change.after = {"connector": name, "settings": plain, "enabled": on, "sealed": sealed}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voucherswitch.cli.actor import changing
+from voucherswitch.cli.actor import Why, changing
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.output import JsonFlag, print_json, print_table
 from voucherswitch.cli.product_rows import check_text
@@ -25,8 +25,11 @@ def add(
     name: Annotated[str, typer.Option(metavar="TEXT", help="Its name, as slips show it.")],
     settlement_id: Annotated[str, typer.Option(metavar="ID", help="The institution through which its sales settle.")],
     settlement_name: Annotated[str, typer.Option(metavar="TEXT", help="That institution's name.")],
+    why: Why = None,
 ) -> None:
     """Add a voucher provider, or change the names of a known one.
+
+    In production somebody else must agree: asked for with --why, done by the same command once it is agreed to.
 
     \b
     Example:
@@ -46,12 +49,17 @@ def add(
             receiver=Institution(id=receiver_id, name=name),
             settlement=Institution(id=settlement_id, name=settlement_name),
         )
-        async with changing(connection, "receiver.change", "receiver", receiver_id) as change:
+        async with changing(connection, "receiver.change", "receiver", receiver_id, why=why) as change:
             before = await connection.fetchrow(
                 "SELECT * FROM voucher_provider WHERE receiver_id = $1 FOR UPDATE", receiver_id
             )
             change.before = dict(before) if before else None
-            change.after = {"name": name, "settlement_id": settlement_id, "settlement_name": settlement_name}
+            change.after = {
+                "receiver_id": receiver_id,
+                "name": name,
+                "settlement_id": settlement_id,
+                "settlement_name": settlement_name,
+            }
             await put_voucher_provider(connection, brand)
 
     with_database(work)

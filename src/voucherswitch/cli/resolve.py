@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from voucherswitch.cli.actor import cli_actor
+from voucherswitch.cli.actor import asked_for, cli_actor
 from voucherswitch.cli.context import administered, load_settings
 from voucherswitch.cli.errors import CommandError
 
@@ -32,7 +32,8 @@ def resolve(
     declined: the provider did nothing and will not. reversed: it did, or may have; undone here, and the provider is
     told where it takes reversals, else it stays listed as money at risk. approved: a redemption or refund was done and
     stands; a provision cannot be settled so, because nobody here has the voucher's code. Who did it, when and why is
-    kept for ever and shown by explain. The same command again changes nothing.
+    kept for ever and shown by explain. The same command again changes nothing. In production somebody else must agree,
+    and the reason is what that person reads: the first time this asks, the same command then does it.
 
     \b
     Example:
@@ -48,6 +49,8 @@ def resolve(
 
 
 async def _settle(url: str, request_id: UUID, found: Found, reason: str, evidence: str) -> str:
+    from voucherswitch.people.approvals import Maker, carried
+    from voucherswitch.people.people import Policy
     from voucherswitch.process import opened
     from voucherswitch.saf.express import Express
     from voucherswitch.saf.policy import Backoff
@@ -67,8 +70,12 @@ async def _settle(url: str, request_id: UUID, found: Found, reason: str, evidenc
             unwritten=Unwritten(),
             answer_margin_s=settings.answer_margin_s,
         )
+        consent = carried.Consent(Policy.of(settings), Maker.of_host(cli_actor()))
         try:
-            state = await settle.settle(request_id, settle.Found(found), cli_actor(), reason, evidence, deps)
+            state = await settle.settle(request_id, settle.Found(found), consent, reason, evidence, deps)
         except settle.SettleError as error:
             raise CommandError(str(error)) from error
+        except carried.NotAgreedError as refused:
+            async with parts.journal.pool.acquire() as connection:
+                raise await asked_for(connection, consent.policy, refused, reason) from None
     return state.name

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voucherswitch.cli.actor import changing
+from voucherswitch.cli.actor import Why, changing
 from voucherswitch.cli.amounts import AMOUNT_HELP, amount_option, rand
 from voucherswitch.cli.context import with_database
 from voucherswitch.cli.errors import FAILED, CommandError, usage_error
@@ -41,11 +41,13 @@ def add(
         typer.Option(parser=amount_option, metavar="RAND", help="Value where neither request nor product names one."),
     ] = None,
     enabled: Annotated[bool, typer.Option("--enabled/--disabled", help="Use it.")] = True,
+    why: Why = None,
 ) -> None:
     """Add a route, or change the one between the same ends. In force within two seconds.
 
     A request goes to the enabled route with the lowest priority; the next is tried only when the one before provably
-    processed nothing.
+    processed nothing. In production somebody else must agree: asked for with --why, done by the same command once it is
+    agreed to. Another weight alone, and --disabled, are done at once.
 
     \b
     Examples:
@@ -71,7 +73,7 @@ def add(
             weight=weight,
             enabled=enabled,
         )
-        async with changing(connection, "route.change", "route", None) as change:
+        async with changing(connection, "route.change", "route", None, why=why) as change:
             before = await connection.fetchrow(
                 "SELECT * FROM route WHERE product_id IS NOT DISTINCT FROM $1 AND receiver_id = $2 "
                 "AND provider_id = $3 AND provider_product = $4 FOR UPDATE",
@@ -79,9 +81,14 @@ def add(
             )  # fmt: skip
             route_id = await put_route(connection, wanted)
             after = await connection.fetchrow("SELECT * FROM route WHERE route_id = $1", route_id)
-            change.object_id = str(route_id)
-            change.before = dict(before) if before else None
-            change.after = dict(after) if after else None
+            assert after is not None  # it was put just now
+            change.object_id, change.before, change.after = str(route_id), dict(before) if before else None, dict(after)
+            # A new one has another number each time it is tried.
+            change.asked = {name: value for name, value in after.items() if before or name != "route_id"}
+            change.asked_id = f"{product or wanted.receiver_id} to {provider}/{provider_product}"
+            weighed = before is not None and {**before, "weight": weight} == dict(after)
+            if weighed or not enabled:
+                change.needs = None  # minutes matter
         return route_id
 
     route_id = with_database(work)

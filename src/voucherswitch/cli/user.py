@@ -60,7 +60,7 @@ def invite(
             if not await people_access.nobody_could_agree(connection, "user.approve"):
                 return {"request": await people_access.asked_for(people, connection, "user.change", wanted, why)}
             making = Making(people=people, connection=connection, actor=cli_actor(), approval_id="")
-            await change_user(making, wanted, {})
+            await change_user(making, wanted)
         token, expires_at = await user_changes.invite(connection, cli_actor(), name)
         return {"invitation": token, "expires_at": expires_at}
 
@@ -199,7 +199,7 @@ def _change(do: str, name: str, why: str | None, *, as_json: bool = False, **mor
         if not await people_access.nobody_could_agree(connection, "user.approve"):
             return {"request": await people_access.asked_for(people, connection, "user.change", payload, why)}
         making = Making(people=people, connection=connection, actor=cli_actor(), approval_id="")
-        return {"result": await change_user(making, payload, {})}
+        return {"result": await change_user(making, payload)}
 
     done = with_people(work)
     if as_json:

@@ -378,6 +378,8 @@ PEOPLE_CHORE_S: Final = 600.0
 APPROVALS_PENDING_MAX: Final = 1_000
 APPROVAL_COMMENT_CHARS_MIN: Final = 10
 APPROVAL_COMMENT_CHARS_MAX: Final = 1_000
+# What a request says that it does, in a line; the whole of it stands beside.
+APPROVAL_IMPACT_CHARS_MAX: Final = 500
 # A grant to reveal PINs lasts at most so long.
 PIN_GRANT_DAYS_MAX: Final = 30
 

@@ -28,6 +28,7 @@ class Policy(Struct, frozen=True, kw_only=True):
         admins_min: so many active admins must remain.
         session_idle_s, session_max_s: a session ends after so long without use, and after so long anyway.
         sso_only: passwords are closed, except for the break-glass admin.
+        two_agree: what two people must agree on waits for the second of them. Changes of people always do.
     """
 
     second_factor: bool = True
@@ -36,6 +37,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     session_max_s: int = 36_000
     sso_only: bool = False
     approval_expiry_h: int = 72
+    two_agree: bool = True
 
     @classmethod
     def of(cls, settings: Settings) -> "Policy":
@@ -48,6 +50,7 @@ class Policy(Struct, frozen=True, kw_only=True):
             session_max_s=settings.console_session_max_s,
             sso_only=settings.console_oidc_only,
             approval_expiry_h=settings.approval_expiry_h,
+            two_agree=production,
         )
 
 

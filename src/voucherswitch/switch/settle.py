@@ -14,8 +14,8 @@ from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.outcomes import Approved
 from voucherswitch.message.refusals import Detail, RecordedRefusal, Refusal
 from voucherswitch.message.states import OPEN_STATES, Kind, State
-from voucherswitch.people.audit import Actor, Event
-from voucherswitch.people.audit import record as record_event
+from voucherswitch.people.approvals.carried import Consent
+from voucherswitch.people.audit import Event
 from voucherswitch.switch.approvals import approval, undone
 from voucherswitch.switch.deps import Deps
 from voucherswitch.switch.exchange import Asked
@@ -47,11 +47,14 @@ class SettleError(Exception):
     """It cannot be settled so. The text is one line: why, and what can be done."""
 
 
-async def settle(request_id: UUID, found: Found, who: Actor, reason: str, evidence: str, deps: Deps) -> State:
+async def settle(request_id: UUID, found: Found, consent: Consent, reason: str, evidence: str, deps: Deps) -> State:
     """Settle the record and return its state.
 
+    Args:
+        consent: of whom it is done, and whether somebody else must agree.
+
     Raises:
-        SettleError: nothing was changed.
+        SettleError, PeopleError: nothing was changed.
     """
     record = await deps.journal.read(request_id)
     if record is None or not record.has_request:
@@ -64,8 +67,7 @@ async def settle(request_id: UUID, found: Found, who: Actor, reason: str, eviden
     if asked is None:
         raise SettleError(f"{request_id}: originator {record.originator_id} or its brand is gone from the catalogue")
     closing = _closing(record, asked, found, deps)
-    if not await deps.journal.claim_call(record, RESOLVE_CALL_MS, asks_only=True):
-        raise SettleError(f"{request_id}: the provider is being asked about it now; look again in a minute")
+    who = consent.maker.actor
     resolution = Resolution(resolved_by=who.id, from_state=record.state, reason=reason, evidence=evidence)
     event = Event(
         actor=who,
@@ -76,7 +78,11 @@ async def settle(request_id: UUID, found: Found, who: Actor, reason: str, eviden
         before={"state": record.state},
         after={"state": closing.to, "evidence": evidence},
     )
-    if not await deps.journal.settle(closing, resolution, lambda connection: record_event(connection, event)):
+    async with deps.journal.pool.acquire() as connection:
+        await consent.seen(connection, event)
+    if not await deps.journal.claim_call(record, RESOLVE_CALL_MS, asks_only=True):
+        raise SettleError(f"{request_id}: the provider is being asked about it now; look again in a minute")
+    if not await deps.journal.settle(closing, resolution, lambda connection: consent.record(connection, event)):
         raise SettleError(f"{request_id} was decided meanwhile; see voucherswitch explain {request_id}")
     return closing.to
 

@@ -1,7 +1,8 @@
 """What can be asked for and must be agreed to by somebody else. Each kind of change registers itself here.
 
 A change says how it is looked at (`propose`: is it possible, what would it do, which version of its object is it about)
-and how it is made (`execute`). Who may ask and who may agree is data.
+and how it is made (`execute`). One that says neither is carried out by whoever asked for it, once somebody else has
+agreed (carried.py). Who may ask and who may agree is data.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -48,15 +49,16 @@ class Action(Struct, frozen=True, kw_only=True):
         asks, approves: the permissions.
         money: a comment is compulsory for whoever agrees, too.
         propose: looks at a change; raises PeopleError where it is not possible.
-        execute: makes it, given the payload and what of it was sealed; returns what came of it, in a sentence. Raises
-            PeopleError where it cannot be made; then all of it is undone and the request has failed.
+        execute: makes it; returns what came of it, in a sentence. Raises PeopleError where it cannot be made; then all
+            of it is undone, and the request has failed until somebody agrees to it once more. None: whoever asked
+            makes the change.
     """
 
     name: str
     asks: str
     approves: str
-    propose: Callable[[People, Connection, Payload], Awaitable[Proposal]]
-    execute: Callable[[Making, Payload, Mapping[str, str]], Awaitable[str]]
+    propose: Callable[[Connection, Payload], Awaitable[Proposal]] | None = None
+    execute: Callable[[Making, Payload], Awaitable[str]] | None = None
     money: bool = False
 
 

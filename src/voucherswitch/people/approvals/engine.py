@@ -1,9 +1,10 @@
 """Asking, agreeing, refusing: the life of a request that two people must agree on (backoffice §1.2).
 
 REQUESTED → APPROVED → EXECUTED | FAILED, or REQUESTED → REJECTED | WITHDRAWN | EXPIRED | STALE. The change is made in
-the transaction that sets APPROVED. Whoever asked never agrees, nor does anybody who shares what he signs in with,
-whatever roles they hold and whichever way they come; the database keeps what was asked and that it was decided once.
-No function here may be called within a transaction: a refusal is recorded in one of its own.
+the transaction that sets APPROVED, or later by whoever asked (carried.py). One that could not be made (FAILED) may be
+agreed to once more, until its time is over. Whoever asked never agrees, nor does anybody who shares what he signs in
+with, whatever roles they hold and whichever way they come; the database keeps what was asked and that it was decided
+once. No function here may be called within a transaction: a refusal is recorded in one of its own.
 """
 
 import json
@@ -12,7 +13,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
-import msgspec
 from msgspec import Struct
 
 from voucherswitch.catalogue.store import CatalogueError, Connection
@@ -21,14 +21,13 @@ from voucherswitch.config.limits import (
     APPROVAL_COMMENT_CHARS_MIN,
     APPROVALS_PENDING_MAX,
 )
-from voucherswitch.people.approvals.action import ACTIONS, Action, Making, Payload
+from voucherswitch.people.approvals.action import ACTIONS, Action, Making, Payload, Proposal
 from voucherswitch.people.audit import Actor, Event, record
 from voucherswitch.people.audit.event import plain
-from voucherswitch.people.people import People, PeopleError
+from voucherswitch.people.people import People, PeopleError, Policy
 from voucherswitch.people.roles import RoleError
 from voucherswitch.people.sessions import Session
 from voucherswitch.security.passwords import PasswordError
-from voucherswitch.security.sealed import APPROVAL
 
 EXPIRING: Final = Actor(kind="system", id="system:worker")
 _REFUSALS: Final = (PeopleError, CatalogueError, RoleError, PasswordError)
@@ -59,7 +58,7 @@ class Maker(Struct, frozen=True, kw_only=True):
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """A request as it is shown. Fields as the table's; what is sealed is not among them."""
+    """A request as it is shown. Fields as the table's."""
 
     approval_id: str
     action: str
@@ -84,25 +83,28 @@ class Request(Struct, frozen=True, kw_only=True):
 _COLUMNS: Final = ", ".join(Request.__struct_fields__)
 _SELECT: Final = f"SELECT {_COLUMNS} FROM approval "  # noqa: S608 (our own names)
 _INSERT: Final = f"""
-INSERT INTO approval (approval_id, action, object_kind, object_id, requested_by, requester, comment, payload, secrets,
-                      before, after, impact, object_version, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10::jsonb, $11::jsonb, $12, $13,
-        clock_timestamp() + $14::integer * interval '1 hour')
+INSERT INTO approval (approval_id, action, object_kind, object_id, requested_by, requester, comment, payload, before,
+                      after, impact, object_version, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10::jsonb, $11, $12,
+        clock_timestamp() + $13::integer * interval '1 hour')
 RETURNING {_COLUMNS}
 """  # noqa: S608 (our own names)
 
 
 async def request(
-    people: People,
+    policy: Policy,
     connection: Connection,
     maker: Maker,
     action_name: str,
     payload: Payload,
     comment: str,
     *,
-    secrets: Mapping[str, str] | None = None,
+    proposal: Proposal | None = None,
 ) -> Request:
     """Ask for a change.
+
+    Args:
+        proposal: of a change that whoever asks has looked at himself, because he will carry it out.
 
     Raises:
         NotAllowedError: the maker may not ask for it.
@@ -116,7 +118,9 @@ async def request(
         # A number for each request at a time, so that the bound holds and two of the same thing meet.
         await connection.execute("LOCK TABLE approval IN SHARE ROW EXCLUSIVE MODE")
         await _expire(connection)
-        proposal = await action.propose(people, connection, payload)
+        if action.propose is not None:
+            proposal = await action.propose(connection, payload)
+        assert proposal is not None, f"whoever carries out {action.name} says what it does"
         waiting = await connection.fetchval("SELECT count(*) FROM approval WHERE state = 'REQUESTED'")
         if waiting >= APPROVALS_PENDING_MAX:
             raise PeopleError(f"{APPROVALS_PENDING_MAX} requests wait already: have them decided first")
@@ -128,13 +132,10 @@ async def request(
         if pending is not None:
             raise PeopleError(f"the same is asked for already: see voucherswitch approval show {pending}")
         approval_id: str = await connection.fetchval("SELECT 'a-' || nextval('approval_number')")
-        sealed = None
-        if secrets:
-            sealed = people.vault.seal(msgspec.json.encode(secrets), APPROVAL.context("secrets", approval_id))
         row = await connection.fetchrow(
             _INSERT, approval_id, action.name, proposal.object_kind, proposal.object_id, maker.actor.id,
-            sorted(maker.identities), comment, json.dumps(plain(payload)), sealed, _json(proposal.before),
-            _json(proposal.after), proposal.impact, proposal.version, people.policy.approval_expiry_h,
+            sorted(maker.identities), comment, json.dumps(plain(payload)), _json(proposal.before),
+            _json(proposal.after), proposal.impact, proposal.version, policy.approval_expiry_h,
         )  # fmt: skip
         assert row is not None  # it was put just now
         made = _request(row)
@@ -147,30 +148,24 @@ async def approve(
 ) -> Request:
     """Agree to a change, and make it; returns the request as it ended: EXECUTED, FAILED, STALE or EXPIRED.
 
+    One that whoever asked carries out is APPROVED. One that has FAILED is tried again.
+
     Raises:
         NotAllowedError: this user may not agree to it, or has not entered the second factor just now.
         PeopleError: there is no such request, or it is decided.
     """
     refusal: str | None = None
     async with connection.transaction():
-        row, action = await _held(connection, approval_id)
+        row, action = await _held(connection, approval_id, "REQUESTED", "FAILED")
         asked = _request(row)
         comment = _comment(comment, needed=action.money)
         refusal = _why_not(session, action, row)
         if refusal is None:
-            if (ended := await _overtaken(people, connection, session, action, asked)) is not None:
-                return ended
-            secrets = _opened(people, row)
+            if (over := await _overtaken(connection, session, action, asked)) is not None:
+                return over
             await _decide(connection, session, asked, "APPROVED", comment)
-            return await _made(people, connection, session, action, asked, secrets, comment)
+            return await _made(people, connection, session, action, asked, comment)
     raise await _refused(connection, session.actor, action, approval_id, refusal)
-
-
-def _opened(people: People, row: asyncpg.Record) -> dict[str, str]:
-    if row["secrets"] is None:
-        return {}
-    context = APPROVAL.context("secrets", row["approval_id"])
-    return msgspec.json.decode(people.vault.open(row["secrets"], context), type=dict[str, str])
 
 
 def _why_not(session: Session, action: Action, row: asyncpg.Record) -> str | None:
@@ -184,19 +179,19 @@ def _why_not(session: Session, action: Action, row: asyncpg.Record) -> str | Non
     return None
 
 
-async def _overtaken(
-    people: People, connection: Connection, session: Session, action: Action, asked: Request
-) -> Request | None:
+async def _overtaken(connection: Connection, session: Session, action: Action, asked: Request) -> Request | None:
     """End a request whose time is over or whose object has moved; None: it stands."""
     now = await connection.fetchval("SELECT clock_timestamp()")
     if asked.expires_at <= now:
-        return await _end(connection, session.actor, asked, "EXPIRED", "approval.expire", "not decided in time")
+        return await ended(connection, session.actor, asked, "EXPIRED", "approval.expire", "not decided in time")
+    if action.propose is None:
+        return None  # looked at when it is carried out
     try:
-        proposal = await action.propose(people, connection, asked.payload)
+        proposal = await action.propose(connection, asked.payload)
     except _REFUSALS as error:
-        return await _end(connection, session.actor, asked, "STALE", "approval.stale", str(error))
+        return await ended(connection, session.actor, asked, "STALE", "approval.stale", str(error))
     if proposal.version != asked.object_version:
-        return await _end(
+        return await ended(
             connection, session.actor, asked, "STALE", "approval.stale", "it was changed since this was asked for"
         )
     return None
@@ -208,19 +203,21 @@ async def _made(
     session: Session,
     action: Action,
     asked: Request,
-    secrets: Mapping[str, str],
     comment: str,
 ) -> Request:
+    if action.execute is None:
+        await _tell(connection, session.actor, "approval.approve", asked, reason=comment or None)
+        return await read(connection, asked.approval_id)
     making = Making(people=people, connection=connection, actor=session.actor, approval_id=asked.approval_id)
     end = ("EXECUTED", "approval.execute")
     try:
         async with connection.transaction():
-            result = await action.execute(making, asked.payload, secrets)
+            result = await action.execute(making, asked.payload)
     except _REFUSALS as error:
         end, result = ("FAILED", "approval.fail"), str(error)
     # Recorded after the change, which takes locks of its own: nobody waits for one while he holds up all recording.
     await _tell(connection, session.actor, "approval.approve", asked, reason=comment or None)
-    return await _end(connection, session.actor, asked, *end, result)
+    return await ended(connection, session.actor, asked, *end, result)
 
 
 async def reject(connection: Connection, session: Session, approval_id: str, comment: str) -> Request:
@@ -243,33 +240,35 @@ async def reject(connection: Connection, session: Session, approval_id: str, com
 
 
 async def withdraw(connection: Connection, maker: Maker, approval_id: str) -> Request:
-    """Take one's own request back.
+    """Take one's own request back, also one that was agreed to and is not carried out yet.
 
     Raises:
         NotAllowedError: somebody else asked.
         PeopleError: there is no such request, or it is decided.
     """
     async with connection.transaction():
-        row, action = await _held(connection, approval_id)
+        row, action = await _held(connection, approval_id, "REQUESTED", "APPROVED")
         if row["requested_by"] == maker.actor.id:
-            return await _end(
+            return await ended(
                 connection, maker.actor, _request(row), "WITHDRAWN", "approval.withdraw", "taken back by who asked"
             )
     raise await _refused(connection, maker.actor, action, approval_id, "only who asked for a change takes it back")
 
 
 async def expire(connection: Connection) -> int:
-    """End the requests whose time is over; returns how many."""
+    """End the requests whose time is over, agreed to or not; returns how many."""
     async with connection.transaction():
         return await _expire(connection)
 
 
 async def _expire(connection: Connection) -> int:
     rows = await connection.fetch(
-        _SELECT + "WHERE state = 'REQUESTED' AND expires_at <= clock_timestamp() ORDER BY approval_id FOR UPDATE"
+        _SELECT + "WHERE state IN ('REQUESTED', 'APPROVED') AND expires_at <= clock_timestamp()"
+        " ORDER BY approval_id FOR UPDATE"
     )
     for row in rows:
-        await _end(connection, EXPIRING, _request(row), "EXPIRED", "approval.expire", "not decided in time")
+        late = "not decided in time" if row["state"] == "REQUESTED" else "not carried out in time"
+        await ended(connection, EXPIRING, _request(row), "EXPIRED", "approval.expire", late)
     return len(rows)
 
 
@@ -294,26 +293,27 @@ async def listed(connection: Connection, states: Iterable[str], limit: int) -> l
     return [_request(row) for row in rows]
 
 
-async def _held(connection: Connection, approval_id: str) -> tuple[asyncpg.Record, Action]:
+async def _held(connection: Connection, approval_id: str, *states: str) -> tuple[asyncpg.Record, Action]:
     row = await connection.fetchrow("SELECT * FROM approval WHERE approval_id = $1 FOR UPDATE", approval_id)
     if row is None:
         raise PeopleError(f"there is no request {approval_id}; see: voucherswitch approval list")
-    if row["state"] != "REQUESTED":
+    if row["state"] not in (states or ("REQUESTED",)):
         raise PeopleError(f"{approval_id} is {row['state']} already; see: voucherswitch approval show {approval_id}")
     return row, _action(row["action"])
 
 
 async def _decide(connection: Connection, session: Session, asked: Request, state: str, comment: str) -> None:
     await connection.execute(
-        "UPDATE approval SET state = $2, decided_by = $3, decided_at = clock_timestamp(), decision_comment = $4,"
-        " secrets = NULL WHERE approval_id = $1",
+        "UPDATE approval SET state = $2, decided_by = $3, decided_at = clock_timestamp(), decision_comment = $4"
+        " WHERE approval_id = $1",
         asked.approval_id, state, session.actor.id, comment or None,
     )  # fmt: skip
 
 
-async def _end(connection: Connection, actor: Actor, asked: Request, state: str, told: str, result: str) -> Request:
+async def ended(connection: Connection, actor: Actor, asked: Request, state: str, told: str, result: str) -> Request:
+    """End a request, within a transaction; returns it as it is then."""
     await connection.execute(
-        "UPDATE approval SET state = $2, result = $3, secrets = NULL WHERE approval_id = $1",
+        "UPDATE approval SET state = $2, result = $3 WHERE approval_id = $1",
         asked.approval_id, state, result,
     )  # fmt: skip
     await _tell(connection, actor, told, asked, reason=result, outcome="FAILED" if state == "FAILED" else "OK")

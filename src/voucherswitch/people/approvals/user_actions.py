@@ -1,13 +1,12 @@
 """Changes of people that two must agree on: `user.change`, `role.change`, `pin.grant`."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from voucherswitch.catalogue.store import Connection
 from voucherswitch.people import guards, user_changes, users
 from voucherswitch.people.approvals.action import Action, Making, Payload, Proposal, register
 from voucherswitch.people.audit import audited
-from voucherswitch.people.people import People, PeopleError
+from voucherswitch.people.people import PeopleError
 from voucherswitch.people.roles import RoleError, check_custom, check_roles
 
 # What `user.change` can do to a user who is there, in words.
@@ -21,7 +20,7 @@ _DOES: Final = {
 }
 
 
-async def _propose_user(_people: People, connection: Connection, payload: Payload) -> Proposal:
+async def _propose_user(connection: Connection, payload: Payload) -> Proposal:
     do, name = payload["do"], payload["name"].lower()
     if do == "create":
         users.check_name(name)
@@ -49,7 +48,7 @@ async def _propose_user(_people: People, connection: Connection, payload: Payloa
     )  # fmt: skip
 
 
-async def change_user(making: Making, payload: Payload, _secrets: Mapping[str, str]) -> str:
+async def change_user(making: Making, payload: Payload) -> str:
     """Make a change of a user; returns what came of it."""
     connection, actor, approval_id = making.connection, making.actor, making.approval_id or None
     policy, name = making.people.policy, payload["name"].lower()
@@ -86,7 +85,7 @@ async def change_user(making: Making, payload: Payload, _secrets: Mapping[str, s
             raise PeopleError(f"there is no change {other!r} of a user")
 
 
-async def _propose_role(_people: People, connection: Connection, payload: Payload) -> Proposal:
+async def _propose_role(connection: Connection, payload: Payload) -> Proposal:
     role = payload["role"]
     row = await connection.fetchrow("SELECT * FROM custom_role WHERE role = $1 FOR UPDATE", role)
     before = None if row is None else {"description": row["description"], "permissions": sorted(row["permissions"])}
@@ -118,7 +117,7 @@ async def _propose_role(_people: People, connection: Connection, payload: Payloa
     )  # fmt: skip
 
 
-async def _change_role(making: Making, payload: Payload, _secrets: Mapping[str, str]) -> str:
+async def _change_role(making: Making, payload: Payload) -> str:
     connection, role = making.connection, payload["role"]
     deleted = payload["do"] == "delete"
     known = await connection.fetchval("SELECT true FROM custom_role WHERE role = $1", role)
@@ -142,7 +141,7 @@ async def _change_role(making: Making, payload: Payload, _secrets: Mapping[str, 
     return f"the role {role} is {'gone' if deleted else 'as asked for'}"
 
 
-async def _propose_grant(_people: People, connection: Connection, payload: Payload) -> Proposal:
+async def _propose_grant(connection: Connection, payload: Payload) -> Proposal:
     user = await users.held(connection, payload["name"])
     return Proposal(
         object_kind="user", object_id=user.user_id, version=str(user.version), after={"days": payload["days"]},
@@ -150,7 +149,7 @@ async def _propose_grant(_people: People, connection: Connection, payload: Paylo
     )  # fmt: skip
 
 
-async def _grant(making: Making, payload: Payload, _secrets: Mapping[str, str]) -> str:
+async def _grant(making: Making, payload: Payload) -> str:
     reason = f"approval {making.approval_id}"
     await user_changes.grant_pins(
         making.connection, making.actor, payload["name"], payload["days"], reason, approval_id=making.approval_id

@@ -62,8 +62,8 @@ def fields_of(event: Event, seq: int, at: datetime) -> dict[str, Any]:
         "object_id": None if event.object_id is None else _text(event.object_id),
         "reason": None if event.reason is None else _text(event.reason),
         "approval_id": event.approval_id,
-        "before": _bounded(event.before),
-        "after": _bounded(event.after),
+        "before": bounded(event.before),
+        "after": bounded(event.after),
         "outcome": event.outcome,
     }
 
@@ -114,8 +114,8 @@ def _text(text: str) -> str:
     return text if len(text) <= AUDIT_TEXT_CHARS_MAX else text[: AUDIT_TEXT_CHARS_MAX - 1] + "…"
 
 
-def _bounded(value: Mapping[str, Any] | None) -> Any:
-    """A value that is stored; of one that is too large its size and checksum."""
+def bounded(value: Mapping[str, Any] | None) -> Any:
+    """A value as it is stored: masked, and of one that is too large its size and checksum."""
     if value is None:
         return None
     cleaned = _cleaned(plain(value))

@@ -49,13 +49,23 @@ def _json(value: object) -> str | None:
 
 
 class Change(Struct):
-    """What a change was, filled in while it is made."""
+    """What a change was, filled in while it is made.
+
+    Attributes:
+        nothing: it turned out that nothing changes: no event.
+        needs: what somebody else must agree to where two must (approvals/carried.py); None: nothing.
+        asked_id, asked: what a request names the change by, where `object_id` and `after` hold what is made anew each
+            time it is tried, such as a number.
+    """
 
     object_id: str | None = None
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
     approval_id: str | None = None
-    nothing: bool = False  # it turned out that nothing changes: no event
+    nothing: bool = False
+    needs: str | None = None
+    asked_id: str | None = None
+    asked: Mapping[str, Any] | None = None
 
 
 @asynccontextmanager

@@ -669,7 +669,6 @@ CREATE TABLE approval (                                -- changes that two peopl
     requested_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
     comment               text NOT NULL,
     payload               jsonb NOT NULL,              -- the change, as its action reads it
-    secrets               bytea,                       -- sealed: the part of it that nobody may read; until it is decided
     before                jsonb,
     after                 jsonb,
     impact                text NOT NULL,               -- what it will do, in a sentence
@@ -688,8 +687,8 @@ CREATE UNIQUE INDEX approval_pending ON approval (action, object_kind, object_id
 -- A decision is made once, and what was asked for does not change under whoever decides.
 CREATE FUNCTION approval_decided_once() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.state NOT IN ('REQUESTED', 'APPROVED')
-       OR (OLD.state = 'APPROVED' AND NEW.state NOT IN ('APPROVED', 'EXECUTED', 'FAILED'))
+    IF OLD.state NOT IN ('REQUESTED', 'APPROVED', 'FAILED')  -- what failed may be tried again
+       OR (OLD.state <> 'REQUESTED' AND NEW.state IN ('REQUESTED', 'REJECTED'))
        OR (NEW.action, NEW.object_kind, NEW.object_id, NEW.requested_by, NEW.requester, NEW.requested_at, NEW.comment,
            NEW.payload, NEW.before, NEW.after, NEW.impact, NEW.object_version, NEW.expires_at)
           IS DISTINCT FROM
