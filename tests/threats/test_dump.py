@@ -1,7 +1,7 @@
-"""Somebody has a copy of the database, of its log and of ours, and no key: he finds no code and no PIN in it.
+"""Somebody has a copy of the database, of its log and of ours, and no key: he finds no code, no PIN and nobody in it.
 
 The switch sells, redeems and looks up, before, while and after the vault's keys are rotated. Then everything that it
-left on disk is searched for all that it sold.
+left on disk is searched for all that it sold, and for all that the tables of the interface forbid to keep in clear.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from uuid import UUID
 
 import pytest
 
-from support.messages import Json, a_provision, a_redemption
+from support.marked import MARKS, discreet_rows, marked
+from support.messages import Json, a_provision, a_redemption, a_refund, a_tender_confirmation, cash
 from support.originators import TILL
 from support.providers import SECRETS
 from support.switch import Switch
@@ -37,6 +38,7 @@ class Loot:
         self.switch = switch
         self.key_file = switch.folder / "data" / "vault.key"
         self.sold: list[tuple[Json, str]] = []
+        self.marked: list[tuple[str, Json, dict[str, str]]] = []
         self.pins: list[str] = []
         self.dump = b""
 
@@ -58,6 +60,37 @@ class Loot:
         right = a_redemption(code=code, voucher={"code": code, "pin": pin})
         assert (await till.post("/redemptions", right)).status == 201
         assert (await till.confirm_redemption(right["id"])).status == 202
+
+    async def sell_to_somebody(self) -> None:
+        """To a person, by a cashier, on a slip: everything that is told about them, well and badly ended."""
+        till = Till(self.switch, TILL)
+        sale = self._marked("ProvisionRequest", a_provision(tenders=[cash(10_000)]))
+        sold = await till.post("/vouchers", sale)
+        assert sold.status == 201, sold
+        assert sold.body["recipient"] == sale["recipient"], "all of it was taken in"
+        assert (await till.post("/vouchers", sale)).status == 400
+        confirmation = self._marked("TenderAdvice", a_tender_confirmation(sale["id"]))
+        assert (await till.post("/vouchers/confirmations", confirmation)).status == 202
+        redemption = self._marked("RedemptionRequest", a_redemption(code=sold.code))
+        assert (await till.post("/redemptions", redemption)).status == 201
+        again = self._marked("RedemptionRequest", a_redemption(code=sold.code))
+        assert (await till.post("/redemptions", again)).status == 400
+        assert (await till.confirm_redemption(redemption["id"])).status == 202
+        refund = self._marked("RefundRequest", a_refund(code=sold.code))
+        assert (await till.post("/refunds", refund)).status == 201
+        assert (await till.confirm_refund(refund["id"])).status == 202
+        doubtful = self._marked("ProvisionRequest", a_provision(tenders=[cash(10_000)]))
+        await self.switch.simulator.fault("http", "provision", doubtful["id"], status=500)
+        assert (await till.post("/vouchers", doubtful)).status == 504
+        assert (await till.reverse_voucher(doubtful["id"])).status == 202
+        too_long = a_provision()
+        too_long["originator"]["operatorId"] = MARKS[0] * 5
+        assert (await till.post("/vouchers", too_long)).status == 400
+
+    def _marked(self, model: str, message: Json) -> Json:
+        body, put = marked(model, message)
+        self.marked.append((model, body, put))
+        return body
 
     async def rotate(self) -> None:
         """Add a key by the command, as an operator does, and sell on until nothing is left under the old one."""
@@ -92,8 +125,10 @@ async def loot() -> AsyncIterator[Loot]:
     async with Switch.start(workers=2, settings={"LOG_LEVEL": "debug", "LOG_FORMAT": "json"}) as switch:
         loot = Loot(switch)
         await loot.sell()
+        await loot.sell_to_somebody()
         await loot.rotate()
         await loot.sell()
+        await loot.sell_to_somebody()
         yield loot
 
 
@@ -164,6 +199,35 @@ async def test_no_code_no_pin_and_no_credential_is_in_dump_log_or_logs(loot: Loo
         if form in content
     ]
     assert found == []
+
+
+async def test_nobody_is_named_in_dump_log_or_logs(loot: Loot) -> None:
+    """Field by field, by what the interface lets nobody keep in clear (§2): customers, cashiers, cards, slips."""
+    taken = await loot.taken()
+    assert loot.marked[-1][1]["id"].encode() in taken["dump"]
+    found = [
+        (name, content[max(0, place - 200) : place + 100])
+        for mark in MARKS
+        for form in set(forms(mark))
+        for name, content in taken.items()
+        if (place := content.find(form)) >= 0
+    ]
+    assert found == []
+
+
+async def test_what_may_be_kept_sealed_is_and_what_may_never_be_kept_is_not(loot: Loot) -> None:
+    """So the search above looked for what is there."""
+    vault = vault_of(loot.key_file)
+    looked_at = set()
+    for model, body, put in loot.marked:
+        rows = await loot.switch.rows("SELECT request FROM transaction WHERE request_id = $1", UUID(body["id"]))
+        if not rows:
+            continue  # an advice, or refused before there was a record
+        kept = vault.open(rows[0]["request"], TRANSACTION.context("request", UUID(body["id"]), 0)).decode()
+        never = {row.path for row in discreet_rows(model) if row.code == "N"}
+        assert {path for path, value in put.items() if value in kept} == put.keys() - never
+        looked_at.add(model)
+    assert looked_at == {"ProvisionRequest", "RedemptionRequest", "RefundRequest"}
 
 
 async def test_the_keys_are_nowhere_but_in_their_file(loot: Loot) -> None:
