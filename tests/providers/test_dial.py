@@ -17,10 +17,11 @@ from providers.authority import Authority, Key, a_key
 from providers.line_support import CLOSING_TAG, OK, a_transport, answer_ok, line_server, one, settings
 from providers.provider_support import Listening, listening
 from voucherswitch.providers.contract.connector import ProviderSettingsError
+from voucherswitch.providers.contract.settings import TlsSettings
 from voucherswitch.providers.contract.transport.line_connection import LineResult
 from voucherswitch.providers.contract.transport.lines import LineAddress, LineTransport
 from voucherswitch.providers.contract.transport.results import NoConnection
-from voucherswitch.providers.contract.transport.tls import pin_of
+from voucherswitch.providers.contract.transport.tls import pin_of, tls_context
 from voucherswitch.providers.contract.transport.xml_masking import XmlMask
 
 NAME = "provider.example"
@@ -153,6 +154,16 @@ async def test_a_pin_does_not_make_an_unknown_authority_good(tmp_path: Path) -> 
 def test_a_pin_that_cannot_fit_any_key_is_refused(pin: str) -> None:
     with pytest.raises(ProviderSettingsError, match=r"providers\.lines\.tls\.pins: .*; set it to a list of sha256/"):
         settings(tls={"pins": [pin]})
+
+
+def test_the_systems_authorities_are_read_once(tmp_path: Path) -> None:
+    """It takes a tenth of a second, in which a worker answers nobody: not again for each address and each change."""
+    public = tls_context("one", TlsSettings())
+    assert tls_context("another", TlsSettings()) is public
+    assert public.verify_mode is ssl.CERT_REQUIRED
+    assert public.check_hostname
+    assert tls_context("a third", TlsSettings(client_cert=str(Authority().write(tmp_path, "ours")))) is not public
+    assert tls_context("a simulator", TlsSettings(verify=False)).verify_mode is ssl.CERT_NONE
 
 
 def test_pins_without_a_checked_certificate_are_refused() -> None:

@@ -10,6 +10,7 @@ import os
 import ssl
 import stat
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from cryptography import x509
@@ -21,16 +22,17 @@ _OTHERS: Final = 0o077  # what a group and all others may do with a file
 
 
 def tls_context(provider_id: str, tls: TlsSettings) -> ssl.SSLContext:
-    """Make the context of a provider's connections from the files that its settings name.
+    """The context of a provider's connections, made from the files that its settings name.
+
+    Providers without files of their own share one, which is not to be changed.
 
     Raises:
         ProviderSettingsError: a file cannot be read or used, or our key is open to others.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and host
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls.ca_file is None:
-        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    else:
+    if tls.verify and (tls.ca_file, tls.client_cert, tls.client_key) == (None, None, None):
+        return _public_context()
+    context = _new_context()
+    if tls.ca_file is not None:
         problem, hint = "holds no certificate", "a PEM file of the provider's authority"
         try:
             context.load_verify_locations(cafile=tls.ca_file)
@@ -38,6 +40,8 @@ def tls_context(provider_id: str, tls: TlsSettings) -> ssl.SSLContext:
             refuse(provider_id, "tls.ca_file", _file_problem(error, problem), hint)
         # An intermediate authority, or the provider's own certificate, is as good an anchor as a root.
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    elif tls.verify:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     if not tls.verify:  # the settings allow it on loopback only
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -45,6 +49,19 @@ def tls_context(provider_id: str, tls: TlsSettings) -> ssl.SSLContext:
         _show_ours(context, provider_id, tls.client_cert, tls.client_key)
     elif tls.client_key is not None:
         refuse(provider_id, "tls.client_cert", "is missing beside tls.client_key", "the PEM file of our certificate")
+    return context
+
+
+def _new_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and host
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+@cache  # reading the system's authorities takes a tenth of a second, in which this process answers nobody
+def _public_context() -> ssl.SSLContext:
+    context = _new_context()
+    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     return context
 
 
