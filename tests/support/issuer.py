@@ -23,7 +23,7 @@ class Issuer:
         self.url = ""
         self.asked = 0
         self.key: Key = ECKey.generate_key("P-256")
-        self.published: list[dict[str, Any]] = [self.public(self.key)]
+        self.published: list[Any] = [self.public(self.key)]
         self.status = "200 OK"
         self._server: asyncio.Server | None = None
 

@@ -16,6 +16,22 @@ from support.switch import Switch
 
 WRONG_TOKEN = 'Bearer realm="suv", error="invalid_token"'
 
+STRANGER = ECKey.generate_key("P-256")
+with warnings.catch_warnings(action="ignore"):  # our library warns of such a key, and rightly
+    WEAK = RSAKey.generate_key(1024)
+
+# What an issuer may publish besides, and nobody may sign with.
+PASSED_OVER = [
+    Issuer.public(WEAK),
+    dict(OctKey.generate_key(256).as_dict()) | {"kid": "shared", "use": "sig"},
+    Issuer.public(STRANGER, use="enc"),
+    {"kty": ["EC"], "kid": "a list"},
+    {"kty": "EC", "kid": ["a list"]},
+    Issuer.public(STRANGER, kid="no curve", crv=["P-256"]),
+    Issuer.public(STRANGER, kid="half a point", y="AA"),
+    "no key",
+]
+
 
 @dataclass(frozen=True)
 class Place:
@@ -33,11 +49,11 @@ class Place:
 
 @pytest.fixture(scope="module")
 async def place(switch: Switch) -> AsyncIterator[Place]:
-    async with (
-        an_issuer() as issuer,
-        switch.extra_worker(OAUTH_ISSUER=ISSUER, OAUTH_JWKS_URL=issuer.url, TOKEN_ISSUER=switch.tls_root) as client,
-    ):
-        yield Place(client, issuer)
+    async with an_issuer() as issuer:
+        issuer.published += PASSED_OVER  # before it is asked for the first time
+        settings = {"OAUTH_ISSUER": ISSUER, "OAUTH_JWKS_URL": issuer.url, "TOKEN_ISSUER": switch.tls_root}
+        async with switch.extra_worker(**settings) as client:
+            yield Place(client, issuer)
 
 
 async def test_its_tokens_count_beside_ours(switch: Switch, place: Place) -> None:
@@ -56,20 +72,12 @@ async def test_its_scopes_are_what_it_says(place: Place) -> None:
 
 
 async def test_what_is_not_its_own_is_refused(place: Place) -> None:
-    stranger = ECKey.generate_key("P-256")
-    with warnings.catch_warnings(action="ignore"):  # our library warns of such a key, and rightly
-        weak = RSAKey.generate_key(1024)
-    place.issuer.published += [
-        Issuer.public(weak),
-        dict(OctKey.generate_key(256).as_dict()) | {"kid": "shared", "use": "sig"},
-        Issuer.public(stranger, use="enc"),
-    ]
     now = int(time.time())
     token = place.issuer.token
 
     for wrong in (
-        token(key=stranger),
-        token(key=weak),
+        token(key=STRANGER),
+        token(key=WEAK),
         token(iss="https://other.example"),
         token(iss=None),
         token(aud="other"),
@@ -80,7 +88,7 @@ async def test_what_is_not_its_own_is_refused(place: Place) -> None:
         token(sub=DISABLED.id),
         token(sub=None),
         token(header={"jku": place.issuer.url}),
-        token(header={"jwk": dict(stranger.as_dict(private=False))}),
+        token(header={"jwk": dict(STRANGER.as_dict(private=False))}),
         token(cnf={"jkt": "AAAA"}),
     ):
         answer = await use(place.client, wrong)

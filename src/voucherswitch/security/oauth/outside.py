@@ -130,12 +130,14 @@ def read_keys(document: bytes, algorithms: tuple[str, ...]) -> dict[str, Key]:
         raise KeysUnusableError(f"not a key set of at most {JWKS_KEYS_MAX} keys")
     keys: dict[str, Key] = {}
     for item in listed:
-        if not isinstance(item, dict) or item.get("kty") not in _KINDS or item.get("use", "sig") != "sig":
+        if not isinstance(item, dict) or item.get("use", "sig") != "sig":
             continue
-        kid = item.get("kid")
+        kid, kind = item.get("kid"), item.get("kty")
         if not isinstance(kid, str) or kid in keys or item.get("alg", algorithms[0]) not in algorithms:
             continue
-        if item["kty"] == "RSA" and _bits(item.get("n")) < _RSA_BITS_MIN:
+        if not isinstance(kind, str) or kind not in _KINDS:
+            continue
+        if kind == "RSA" and _bits(item.get("n")) < _RSA_BITS_MIN:
             continue
         try:
             key = jwk.import_key({name: value for name, value in item.items() if name in _PUBLIC})
