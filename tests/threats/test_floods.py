@@ -4,8 +4,10 @@ from ipaddress import ip_network
 
 from support.client import Client
 from support.messages import a_provision, new_id
+from support.oauth import an_app, post_form
 from support.originators import OTHER, TILL, Originator
 from support.switch import Switch
+from voucherswitch.interface.oauth.endpoints import TOKEN_PATH
 
 
 async def statuses(client: Client, path: str, by: Originator, count: int) -> list[int]:
@@ -41,3 +43,17 @@ async def test_a_sources_rate_is_asked_before_anything_else(switch: Switch) -> N
         answers = [await client.get("/products", by=nobody) for _ in range(10)]
 
         assert {answer.status for answer in answers} == {401, 503}
+
+
+async def test_rates_hold_for_tokens_too(switch: Switch) -> None:
+    """Else a source, or an originator, asks there what it may not ask elsewhere."""
+    async with switch.extra_worker(SOURCE_REQUESTS_PER_S="1") as client:
+        form, stranger = {"grant_type": "client_credentials"}, (new_id(), "wrong")
+        answers = [await post_form(client, TOKEN_PATH, form, stranger) for _ in range(10)]
+        assert {answer.status for answer in answers} == {401, 503}
+
+    slow = Originator(f"F-{new_id()[:8]}", {"product_lookup": True, "requests_per_s": 1, "sources": None})
+    await switch.add_originator(slow)
+    app = await an_app(switch, slow)
+    assert {(await app.ask(grant_type="client_credentials")).status for _ in range(10)} == {200, 503}
+    await switch.set_originator(slow.id, requests_per_s=None, sources=[ip_network("127.0.0.0/8")])

@@ -94,10 +94,11 @@ async def revoke(request: Request) -> Response:
 async def _serve(request: Request, work: Work) -> Response:
     services = request.app.state.services
     try:
+        services.admission.source(request.scope[PEER].source)
         form = await read_form(request)
         with services.admission.request():
             asking = await _asking(request, form)
-            with services.admission.originator(asking.originator.id):
+            with services.admission.originator(asking.originator.id, asking.originator.requests_per_s):
                 return answered(await work(asking))
     except OAuthError as error:
         return refused(error)
