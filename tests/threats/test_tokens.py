@@ -221,6 +221,8 @@ async def test_an_expired_token_is_refused_even_if_it_is_remembered(switch: Swit
         {"client_id": "nobody"},
         {"gen": None},
         {"gen": 4711},
+        {"reg": None},
+        {"reg": 4711},
         {"jti": None},
         {"cnf": {"jkt": "AAAA"}},
         {"cnf": {"x5t#S256": "AAAA"}},
@@ -368,6 +370,8 @@ async def test_a_disabled_originator_or_client_has_no_tokens(switch: Switch) -> 
     await change(lambda c: oauth_clients.remove_client(c, originator.id, removed.client_id))
     refused(await use(switch.client, orphan))
     assert (await removed.ask(grant_type="client_credentials")).error == "invalid_client"
+    await change(lambda c: oauth_clients.add_client(c, originator.id, removed.client_id))
+    refused(await use(switch.client, orphan))  # another client has its id now
 
     await change(lambda c: oauth_clients.enable_client(c, originator.id, app.client_id, enabled=False))
     refused(await use(switch.client, token))

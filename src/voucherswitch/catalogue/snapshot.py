@@ -71,13 +71,17 @@ class Originator(Struct, frozen=True, kw_only=True):
 
 
 class OAuthClient(Struct, frozen=True, kw_only=True):
-    """A program that fetches tokens in an originator's name."""
+    """A program that fetches tokens in an originator's name.
+
+    `registration` tells it from one of the same id that was removed: when it was registered, in microseconds.
+    """
 
     id: str
     originator_id: str
     secret_hash: str
     grants: frozenset[str]
     scopes: frozenset[Scope]
+    registration: int
     enabled: bool = True
 
 

@@ -190,6 +190,7 @@ def _issued(asking: Asking, allowed: frozenset[Scope], log_in: LogIn | None) -> 
             originator_id=asking.originator.id,
             client_id=asking.client.id,
             scopes=allowed,
+            registration=asking.client.registration,
             generation=asking.originator.token_generation if log_in is None else log_in.generation,
             family=None if log_in is None else log_in.family,
             certificate=None if certificate is None else certificate.fingerprint,

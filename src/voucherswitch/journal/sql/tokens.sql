@@ -1,5 +1,7 @@
 -- load_oauth_clients --
-SELECT client_id AS id, originator_id, secret_hash, grants, scopes, enabled FROM oauth_client ORDER BY client_id;
+SELECT client_id AS id, originator_id, secret_hash, grants, scopes, enabled,
+       (extract(epoch FROM added_at) * 1000000)::bigint AS registration
+  FROM oauth_client ORDER BY client_id;
 
 -- load_token_keys --
 SELECT kid, state, public, sealed FROM token_key ORDER BY made_at, kid;

@@ -43,6 +43,8 @@ class Client(Protocol):
     def enabled(self) -> bool: ...
     @property
     def originator_id(self) -> str: ...
+    @property
+    def registration(self) -> int: ...
 
 
 S_co = TypeVar("S_co", bound=Subject, covariant=True)
@@ -172,6 +174,8 @@ class BearerAuthenticator:
         client = known.oauth_clients.get(claims.client_id or "")
         if client is None or not client.enabled or client.originator_id != claims.originator_id:
             raise TokenRefusedError("its client is unknown or disabled")
+        if claims.registration != client.registration:
+            raise TokenRefusedError("its client was removed, another one has its id")
         if claims.id is None or claims.id in self._revoked or (claims.family or claims.id) in self._revoked:
             raise TokenRefusedError("revoked")
 

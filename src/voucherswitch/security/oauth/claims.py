@@ -56,8 +56,9 @@ class Expected(Struct, frozen=True):
 class Claims(Struct, frozen=True, kw_only=True):
     """What a token with a right signature says. Times are seconds since 1970.
 
-    `family`, `generation` and `client_id` are in tokens of our own: by them they are revoked. `certificate` is the
-    SHA-256 of the client certificate that it is bound to, hex in lower case.
+    `family`, `generation`, `client_id` and `registration` (which of the clients that had this id) are in tokens of our
+    own: by them they are revoked. `certificate` is the SHA-256 of the client certificate that it is bound to, hex in
+    lower case.
     """
 
     kid: str
@@ -67,6 +68,7 @@ class Claims(Struct, frozen=True, kw_only=True):
     issued_at: float
     certificate: str | None = None
     client_id: str | None = None
+    registration: int | None = None
     id: UUID | None = None
     family: UUID | None = None
     generation: int | None = None
@@ -134,6 +136,7 @@ def verify(token: str, header: Header, key: Key, expected: Expected, now: float)
         issued_at=issued_at,
         certificate=_certificate(claims),
         client_id=_text(claims, "client_id") if "client_id" in claims else None,
+        registration=claims["reg"] if isinstance(claims.get("reg"), int) else None,
         id=_uuid(claims, "jti"),
         family=_uuid(claims, "sid"),
         generation=claims["gen"] if isinstance(claims.get("gen"), int) else None,

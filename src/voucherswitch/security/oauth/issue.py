@@ -19,6 +19,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     originator_id: str
     client_id: str
     scopes: frozenset[Scope]
+    registration: int
     generation: int
     family: UUID | None = None
     certificate: str | None = None
@@ -37,6 +38,7 @@ def issue(grant: Grant, signer: tuple[str, Key], issuer: str, audience: str, lif
         "jti": str(uuid4()),
         "client_id": grant.client_id,
         "scope": scopes.written(grant.scopes),
+        "reg": grant.registration,
         "gen": grant.generation,
     }
     if grant.family is not None:
