@@ -142,6 +142,24 @@ async def test_twenty_failures_from_an_address_shut_it_whatever_the_names(office
     assert isinstance(await office.try_password("ann"), SignedIn)
 
 
+async def test_names_tried_from_an_address_that_is_shut_leave_nothing(office: Office) -> None:
+    """Else whoever makes names up fills the database as fast as it answers."""
+    for number in range(20):
+        await office.failed_before(f"name{number}", 1)
+    before = await office.pool.fetchval("SELECT count(*) FROM sign_in_guard")
+    for number in range(5):
+        assert isinstance(await office.try_password(f"made-up{number}"), Blocked)
+    assert await office.pool.fetchval("SELECT count(*) FROM sign_in_guard") == before
+
+
+async def test_addresses_of_one_ipv6_site_are_one_address(office: Office) -> None:
+    """A site has 2^64 of them."""
+    for number in range(20):
+        await office.failed_before(f"name{number}", 1, Visitor(ip=f"2001:db8:1:2::{number}"))
+    assert isinstance(await office.try_password("nobody", visitor=Visitor(ip="2001:db8:1:2:ffff::1")), Blocked)
+    assert await office.try_password("nobody", visitor=Visitor(ip="2001:db8:1:3::1")) == Refused()
+
+
 # --- the second factor -----------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ other, and no two of them find the same count.
 """
 
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address, IPv6Network
 
 import structlog
 from msgspec import Struct
@@ -12,7 +13,8 @@ from msgspec import Struct
 from voucherswitch.catalogue.store import Connection
 from voucherswitch.people.audit import Event, record
 from voucherswitch.people.lockout import ADDRESS, NAME, OPEN, Guard, Rule, failed
-from voucherswitch.people.people import People, Visitor
+from voucherswitch.people.people import People, Visitor, clock
+from voucherswitch.security.peer import source_of
 
 log = structlog.get_logger(__name__)
 
@@ -40,21 +42,36 @@ class Gates(Struct, frozen=True, kw_only=True):
 
 
 async def hold(connection: Connection, people: People, visitor: Visitor, name: str) -> Gates:
-    """Read and hold the guards of a name and an address until the transaction ends; the address first, always."""
-    address_key = people.vault.fingerprint(f"sign-in address {visitor.ip}")
+    """Read and hold the guards of a name and an address until the transaction ends; the address first, always.
+
+    The name's is not held, and open, while the address is shut.
+    """
+    address_key = people.vault.fingerprint(f"sign-in address {_site(visitor.ip)}")
     name_key = _name_key(people, name)
-    guards = {}
-    for key in (address_key, name_key):
-        await connection.execute("INSERT INTO sign_in_guard (guard_key) VALUES ($1) ON CONFLICT DO NOTHING", key)
-        row = await connection.fetchrow(
-            "SELECT failed_at, run, shut_until FROM sign_in_guard WHERE guard_key = $1 FOR UPDATE", key
-        )
-        assert row is not None  # put there just now, and nobody deletes one that is as new
-        guards[key] = Guard(failed_at=tuple(row["failed_at"]), run=row["run"], shut_until=row["shut_until"])
-    now: datetime = await connection.fetchval("SELECT clock_timestamp()")
-    return Gates(
-        now=now, address_key=address_key, name_key=name_key, address=guards[address_key], name=guards[name_key]
+    address, now = await _held(connection, address_key)
+    of_name = OPEN
+    if address.shut_for(now) is None:  # else nothing is tried, and no row is made for each name that somebody makes up
+        of_name, now = await _held(connection, name_key)
+    return Gates(now=now, address_key=address_key, name_key=name_key, address=address, name=of_name)
+
+
+async def _held(connection: Connection, key: bytes) -> tuple[Guard, datetime]:
+    """A guard, and the time at which it was had: another attempt may have held it for a while."""
+    await connection.execute("INSERT INTO sign_in_guard (guard_key) VALUES ($1) ON CONFLICT DO NOTHING", key)
+    row = await connection.fetchrow(
+        "SELECT failed_at, run, shut_until FROM sign_in_guard WHERE guard_key = $1 FOR UPDATE", key
     )
+    assert row is not None  # put there just now, and nobody deletes one that is as new
+    guard = Guard(failed_at=tuple(row["failed_at"]), run=row["run"], shut_until=row["shut_until"])
+    return guard, await clock(connection)
+
+
+def _site(ip: str | None) -> str:
+    """What counts as one address: of IPv6 the /64 that one site has."""
+    if ip is None:
+        return "unknown"
+    address = source_of(ip)
+    return str(IPv6Network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)
 
 
 async def note_failure(connection: Connection, gates: Gates, visitor: Visitor, user_id: str | None) -> None:
