@@ -23,8 +23,8 @@ RESTART_S_MAX = 100  # two processes are started one after the other, by a machi
 
 @pytest.fixture
 async def switch() -> AsyncIterator[Switch]:
-    """A switch that its own command runs."""
-    async with Switch.start(workers=WORKERS, supervised=True) as switch:
+    """A switch that its own command runs. A till that gets no processor for seconds is no idle one."""
+    async with Switch.start(workers=WORKERS, supervised=True, settings={"KEEP_ALIVE_S": "75"}) as switch:
         yield switch
 
 
