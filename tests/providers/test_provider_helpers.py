@@ -1,5 +1,7 @@
 """Pure helpers that all providers share: check digits, times, safe texts, masking, code tables."""
 
+import json
+import tracemalloc
 from base64 import b64encode
 from urllib.parse import quote
 
@@ -12,7 +14,7 @@ from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.marks import Shown
 from voucherswitch.message.outcomes import Declined, NotSent, OutcomeUnknown
 from voucherswitch.providers.contract.families import Family, Meaning, safe_code, safe_message, safe_reference
-from voucherswitch.providers.contract.provider_time import utc_text
+from voucherswitch.providers.contract.provider_time import expiry_of, utc_text
 from voucherswitch.providers.contract.simulator.check_digits import (
     MOD_32_ALPHABET,
     ean_13,
@@ -168,6 +170,23 @@ def test_words_of_the_protocol_stay_readable() -> None:
     mask = JsonMask(own_words=["INVALID_AMOUNT"])
     assert mask(b'{"error":{"code":"INVALID_AMOUNT"}}', None) == '{"error":{"code":"INVALID_AMOUNT"}}'
     assert mask(b'{"error":{"code":"INVALID_AMOUNT "}}', None) == '{"error":{"code":"***"}}'
+
+
+def test_names_and_dates_of_any_length_fill_no_memory() -> None:
+    """What is remembered of a provider's words has a bound, however long it makes them."""
+    mask = JsonMask()
+    mask(b'{"warm":"up"}', None)
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            long = f"{number}" + "aB" * 30_000
+            assert json.loads(mask(json.dumps({long[:9_000]: "R1"}).encode(), None)) == {long[:9_000]: "***"}
+            mask(json.dumps({long: "R1"}).encode(), None)
+            assert expiry_of(long) is None
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 def test_numbers_keep_their_digits() -> None:

@@ -46,14 +46,16 @@ def end_of_day(date_text_iso: str) -> str:
     return utc_text(datetime.combine(day, time(23, 59, 59), SAST).isoformat())
 
 
-@lru_cache(maxsize=1024)
 def expiry_of(text: str | None) -> str | None:
     """When a voucher ends, in UTC, from whatever a provider writes: a time, one without offset (South African), a day.
 
     None: nothing, or nothing that can be read. A voucher that was paid for is not given up for the form of its date.
     """
-    if not text or len(text) > TIME_CHARS_MAX:
-        return None
+    return _expiry_of(text) if text and len(text) <= TIME_CHARS_MAX else None
+
+
+@lru_cache(maxsize=1024)
+def _expiry_of(text: str) -> str | None:
     for read in (utc_text, end_of_day, _without_offset):
         try:
             return read(text)

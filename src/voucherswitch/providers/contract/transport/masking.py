@@ -24,6 +24,7 @@ MASK: Final = HIDDEN
 RECORDED_CHARS_MAX: Final = 16_384  # of one masked body: enough for every message we know, too little to fill a journal
 SECRET_CHARS_MIN: Final = 6
 PROPERTY_NAMES_MAX: Final = 1_000  # remembered per provider; a protocol has dozens
+PROPERTY_NAME_CHARS_MAX: Final = 256  # with its namespace; a longer name is no protocol's
 SEARCHED_CHARS_MAX: Final = 20_000_000  # secrets found in a document times its length: some 25 ms
 PARAMETERS_MAX: Final = 100  # of a form or a query
 UNDECLARED_MAX: Final = 10**9  # a larger number that nobody declared may be a code; no amount of ours is
@@ -80,6 +81,8 @@ class WireMask:
 
     def shown(self, name: str) -> Shown:
         """How the values under a name are shown."""
+        if len(name) > PROPERTY_NAME_CHARS_MAX:
+            return Shown.HIDDEN  # not remembered, nor read for its words, which are remembered too
         found = self._known.get(name)
         if found is None:
             found = self._treatment(name)
