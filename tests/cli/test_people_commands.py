@@ -80,6 +80,68 @@ async def test_roles_are_listed_with_what_they_may(desk: Desk) -> None:
     assert "finance.approve" not in listed["admin"]["permissions"]
 
 
+async def agreed(desk: Desk, *arguments: str) -> str:
+    """Ask, have ann agree; returns what came of it."""
+    asked = (await desk.ok(*arguments, "--why", "as agreed on in the meeting", "--json")).json["request"]
+    done = await desk.run("approval", "approve", asked["approval_id"], "--as", "ann", stdin=f"{PASSWORD}\n")
+    assert done.code == 0, done.err + done.out
+    return done.out
+
+
+async def test_a_role_of_ones_own_is_made_changed_and_taken_out_by_two(desk: Desk) -> None:
+    made = ("role", "create", "watch", "--permission", "alert.view", "--description", "Watches at night")
+    assert "the role watch is as asked for" in await agreed(desk, *made)
+    await agreed(desk, "role", "grant", "watch", "--permission", "alert.work", "--permission", "saf.view")
+    await agreed(desk, "role", "take", "watch", "--permission", "saf.view")
+    shown = (await desk.ok("role", "show", "watch", "--json")).json
+    assert (shown["permissions"], shown["built_in"]) == (["alert.view", "alert.work"], False)
+    assert "finance.approve" in (await desk.ok("role", "show", "watch")).out, "it says what the role may not, too"
+    for line, said in (
+        (made, "there is a role watch already"),
+        (("role", "grant", "watch", "--permission", "alert.work"), "watch has alert.work"),
+        (("role", "take", "watch", "--permission", "saf.view"), "watch has not saf.view"),
+        (("role", "grant", "admin", "--permission", "finance.approve"), "admin is no custom role"),
+        (("role", "grant", "watch", "--permission", "pin.reveal"), "granted to a person for a time, never by a role"),
+        (("role", "grant", "watch", "--permission", "audit.export"), "whoever audits changes nothing"),
+        (("role", "delete", "teller"), "there is no custom role teller"),
+    ):  # fmt: skip
+        refused = await desk.run(*line, "--why", "as agreed on in the meeting")
+        assert (refused.code, said in refused.line) == (1, True), refused.line
+    assert "is gone" in await agreed(desk, "role", "delete", "watch")
+    assert (await desk.run("role", "show", "watch")).code == 3
+
+
+async def test_pins_may_be_revealed_for_a_time_by_who_holds_the_role_for_it(desk: Desk) -> None:
+    refused = await desk.run("user", "grant-pins", "ann", "--days", "3", "--why", "slips do not print")
+    assert "holds none of the roles support" in refused.line
+    refused = await desk.run("user", "grant-pins", "joe", "--days", "31", "--why", "slips do not print")
+    assert "1 to 30 days" in refused.line
+    await agreed(desk, "user", "grant-pins", "joe", "--days", "3")
+    shown = (await desk.ok("user", "show", "joe", "--json")).json
+    assert shown["pins_until"] is not None
+    assert "pin.reveal" in shown["permissions"]
+    assert "no PINs any more" in (await desk.ok("user", "revoke-pins", "joe", "--reason", "slips print again")).out
+    assert "had no grant" in (await desk.ok("user", "revoke-pins", "joe", "--reason", "once more")).out
+    assert "pin.reveal" not in (await desk.ok("user", "show", "joe", "--json")).json["permissions"]
+
+
+async def test_two_active_admins_are_needed_in_production(desk: Desk) -> None:
+    assert "1 active admins, 1 needed: ann." in (await desk.ok("user", "check")).out
+    for variables, code, single in (
+        ({"VOUCHERSWITCH_ENVIRONMENT": "production"}, 1, False),
+        ({"VOUCHERSWITCH_ENVIRONMENT": "production", "VOUCHERSWITCH_CONSOLE_SINGLE_ADMIN": "true"}, 0, True),
+    ):
+        env, desk.env = desk.env, desk.env | variables
+        try:
+            said, found = await desk.run("user", "check"), await desk.run("user", "check", "--json")
+        finally:
+            desk.env = env
+        assert (said.code, found.code, found.json["single"]) == (code, code, single)
+        assert found.json["active"] == ["ann"]
+        if code:
+            assert "2 active admins are needed, and there are 1 (ann): make one with" in said.line
+
+
 async def test_all_of_it_is_in_the_trail_and_no_password_is(desk: Desk) -> None:
     export = (await desk.ok("audit", "export")).out
     for action in ("user.create", "user.invite", "approval.request", "approval.execute", "approval.reject",

@@ -29,10 +29,11 @@ async def agreed(office: Office, name: str, approval_id: str) -> Request:
 
 @pytest.fixture
 async def admins(office: Office) -> Office:
-    """An office with two admins and joe."""
+    """An office with two admins, joe, and sue of the service desk."""
     for name in ("ann", "bob"):
         await office.hire(name, "admin")
     await office.hire("joe")
+    await office.hire("sue", "support")
     return office
 
 
@@ -72,7 +73,7 @@ async def test_51_whoever_asked_is_refused_whichever_way_he_comes(admins: Office
     with pytest.raises(NotAllowedError, match="does not decide"):
         await agreed(admins, "bob", by_twin.approval_id)
     by_host = await asked(
-        admins, Maker.of_host(Actor(kind="cli", id="cli:Bob@host")), {"name": "joe", "days": 3}, "pin.grant"
+        admins, Maker.of_host(Actor(kind="cli", id="cli:Bob@host")), {"name": "sue", "days": 3}, "pin.grant"
     )
     with pytest.raises(NotAllowedError, match="does not decide"):
         await agreed(admins, "bob", by_host.approval_id)
@@ -230,7 +231,7 @@ async def test_what_has_failed_is_not_done_after_its_time_nor_to_what_has_moved(
 async def test_the_database_keeps_what_was_asked_and_what_was_decided(admins: Office, statement: str) -> None:
     maker = await maker_of(admins, "ann")
     await asked(admins, maker, HIRED)
-    await asked(admins, maker, {"name": "joe", "days": 1}, "pin.grant")
+    await asked(admins, maker, {"name": "sue", "days": 1}, "pin.grant")
     async with admins.pool.acquire() as connection:
         await approvals.withdraw(connection, maker, "a-2")
     with pytest.raises(asyncpg.RaiseError):

@@ -8,6 +8,7 @@ import typer
 from voucherswitch.cli.actor import cli_actor
 from voucherswitch.cli.context import administered, load_settings
 from voucherswitch.cli.errors import WHY_NOT, CommandError
+from voucherswitch.cli.output import print_json
 
 if TYPE_CHECKING:
     import asyncpg
@@ -102,6 +103,40 @@ async def nobody_could_agree(connection: "asyncpg.Connection", permission: str) 
     from voucherswitch.people.users import holders
 
     return not await holders(connection, permission)
+
+
+def agreed_change(
+    action: str,
+    prepare: "Callable[[asyncpg.Connection], Awaitable[dict[str, Any]]]",
+    why: str | None,
+    *,
+    as_json: bool = False,
+) -> None:
+    """Ask for a change of people in the name of this account; where nobody could agree to it, make it. Says which.
+
+    Args:
+        prepare: what is asked for, from what there is now.
+    """
+
+    async def work(people: "People", connection: "asyncpg.Connection") -> dict[str, Any]:
+        from voucherswitch.people.approvals import ACTIONS
+        from voucherswitch.people.approvals.action import Making
+
+        payload = await prepare(connection)
+        kind = ACTIONS[action]
+        if not await nobody_could_agree(connection, kind.approves):
+            return {"request": await asked_for(people, connection, action, payload, why)}
+        assert kind.propose is not None and kind.execute is not None, f"{action} is carried out by who asks"  # noqa: PT018
+        making = Making(people=people, connection=connection, actor=cli_actor(), approval_id="")
+        async with connection.transaction():
+            await kind.propose(connection, payload)
+            return {"result": await kind.execute(making, payload)}
+
+    done = with_people(work)
+    if as_json:
+        print_json(done)
+    else:
+        print(told(done["request"]) if "request" in done else f"{done['result']}.")
 
 
 def told(request: "Request") -> str:

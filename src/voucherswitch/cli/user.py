@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voucherswitch.cli import people_access
+from voucherswitch.cli import people_access, user_access
 from voucherswitch.cli.actor import cli_actor
 from voucherswitch.cli.context import load_settings
 from voucherswitch.cli.errors import NOT_FOUND, CommandError, usage_error
@@ -175,6 +175,7 @@ def show_one(name: Name, as_json: JsonFlag = False) -> None:
         shown: dict[str, Any] = plain(user)
         return shown | {
             "permissions": sorted(await users.permissions(connection, user)),
+            "pins_until": await users.pins_until(connection, user),
             "sessions": await sessions.list_live(connection, people, user.user_id),
         }
 
@@ -190,22 +191,11 @@ def show_one(name: Name, as_json: JsonFlag = False) -> None:
 
 def _change(do: str, name: str, why: str | None, *, as_json: bool = False, **more: Any) -> None:
     """Ask for a change of a user; where nobody could agree to it, make it."""
-    payload = {"do": do, "name": name.lower()} | more
 
-    async def work(people: "People", connection: "asyncpg.Connection") -> dict[str, Any]:
-        from voucherswitch.people.approvals.action import Making
-        from voucherswitch.people.approvals.user_actions import change_user
+    async def prepare(_: object) -> dict[str, Any]:
+        return {"do": do, "name": name.lower()} | more
 
-        if not await people_access.nobody_could_agree(connection, "user.approve"):
-            return {"request": await people_access.asked_for(people, connection, "user.change", payload, why)}
-        making = Making(people=people, connection=connection, actor=cli_actor(), approval_id="")
-        return {"result": await change_user(making, payload)}
-
-    done = with_people(work)
-    if as_json:
-        print_json(done)
-    else:
-        print(people_access.told(done["request"]) if "request" in done else f"{done['result']}.")
+    people_access.agreed_change("user.change", prepare, why, as_json=as_json)
 
 
 @app.command()
@@ -263,3 +253,6 @@ def disable(
 
     with_people(work)
     print(f"{name} is disabled and signed out.")
+
+
+user_access.register(app)

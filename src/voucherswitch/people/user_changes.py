@@ -84,7 +84,8 @@ async def set_enabled(
             await end_sessions(connection, actor, user.user_id, "user disabled")
         told = Event(
             actor=actor, action="user.enable" if enabled else "user.disable", object_kind="user",
-            object_id=user.user_id, reason=reason, approval_id=approval_id,
+            object_id=user.user_id, reason=reason, approval_id=approval_id, before={"enabled": user.enabled},
+            after={"enabled": enabled},
         )  # fmt: skip
         await record(connection, told)
     return await held(connection, who)
@@ -105,8 +106,9 @@ async def reset_factor(connection: Connection, actor: Actor, who: str, *, approv
         await connection.execute("DELETE FROM recovery_code WHERE user_id = $1", user.user_id)
         await end_sessions(connection, actor, user.user_id, "second factor reset")
         told = Event(
-            actor=actor, action="factor.reset", object_kind="user", object_id=user.user_id, approval_id=approval_id
-        )
+            actor=actor, action="factor.reset", object_kind="user", object_id=user.user_id, approval_id=approval_id,
+            before={"factor": "set" if user.has_factor else None}, after={"factor": "removed"},
+        )  # fmt: skip
         await record(connection, told)
     return await held(connection, who)
 
@@ -127,7 +129,7 @@ async def reset_password(
         await end_sessions(connection, actor, user.user_id, "password reset")
         told = Event(
             actor=actor, action="password.change", object_kind="user", object_id=user.user_id, approval_id=approval_id,
-            after={"password": "removed"},
+            before={"password": "set" if user.has_password else None}, after={"password": "removed"},
         )  # fmt: skip
         await record(connection, told)
     return await held(connection, who)
@@ -185,6 +187,18 @@ async def end_sessions(connection: Connection, actor: Actor, user_id: str, why: 
     return len(ended)
 
 
+def check_grant(user: User, days: int) -> None:
+    """See that a user may be let reveal PINs for some days.
+
+    Raises:
+        PeopleError: his roles do not allow it, or it is too long.
+    """
+    if GRANTABLE.isdisjoint(user.roles):
+        raise PeopleError(f"{user.name} holds none of the roles {', '.join(sorted(GRANTABLE))} that may reveal PINs")
+    if not 1 <= days <= PIN_GRANT_DAYS_MAX:
+        raise PeopleError(f"PINs may be revealed for 1 to {PIN_GRANT_DAYS_MAX} days")
+
+
 async def grant_pins(
     connection: Connection, actor: Actor, who: str, days: int, reason: str, *, approval_id: str | None = None
 ) -> None:
@@ -195,12 +209,7 @@ async def grant_pins(
     """
     async with connection.transaction():
         user = await held(connection, who)
-        if GRANTABLE.isdisjoint(user.roles):
-            raise PeopleError(
-                f"{user.name} holds none of the roles {', '.join(sorted(GRANTABLE))} that may reveal PINs"
-            )
-        if not 1 <= days <= PIN_GRANT_DAYS_MAX:
-            raise PeopleError(f"PINs may be revealed for 1 to {PIN_GRANT_DAYS_MAX} days")
+        check_grant(user, days)
         async with audited(connection, actor, "pin.grant", "user", user.user_id, reason=reason) as change:
             change.approval_id = approval_id
             change.after = {
@@ -223,6 +232,7 @@ async def revoke_pins(connection: Connection, actor: Actor, who: str, reason: st
             user.user_id,
         )
         change.nothing = not ended
+        change.before, change.after = {"grants": len(ended)}, {"grants": 0}
     return bool(ended)
 
 

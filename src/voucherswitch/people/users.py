@@ -99,12 +99,17 @@ async def custom_roles(connection: Connection) -> Mapping[str, frozenset[str]]:
 async def permissions(connection: Connection, user: User) -> frozenset[str]:
     """What a user may do now, with what was granted for a time."""
     own = permissions_of(user.roles, await custom_roles(connection))
-    granted = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM pin_grant WHERE user_id = $1 AND revoked_at IS NULL"
-        " AND expires_at > clock_timestamp())",
+    return own if await pins_until(connection, user) is None else own | {"pin.reveal"}
+
+
+async def pins_until(connection: Connection, user: User) -> datetime | None:
+    """Until when a user may reveal PINs by what was granted; None: he may not."""
+    found: datetime | None = await connection.fetchval(
+        "SELECT max(expires_at) FROM pin_grant WHERE user_id = $1 AND revoked_at IS NULL"
+        " AND expires_at > clock_timestamp()",
         user.user_id,
     )
-    return own | {"pin.reveal"} if granted else own
+    return found
 
 
 async def holders(connection: Connection, permission: str) -> list[User]:

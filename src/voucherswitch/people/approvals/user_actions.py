@@ -1,5 +1,6 @@
 """Changes of people that two must agree on: `user.change`, `role.change`, `pin.grant`."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from voucherswitch.catalogue.store import Connection
@@ -68,7 +69,8 @@ async def change_user(making: Making, payload: Payload) -> str:
             async with audited(connection, actor, "user.unlock", "user") as change:
                 user = await users.held(connection, name)
                 change.object_id, change.approval_id = user.user_id, approval_id
-                await guards.forget(connection, making.people, user.name)
+                known = await guards.forget(connection, making.people, user.name)
+                change.before, change.after = {"failures": "counted" if known else "none"}, {"failures": "none"}
             return f"{user.name} may try to sign in again"
         case "reset_factor":
             user = await user_changes.reset_factor(connection, actor, name, approval_id=approval_id)
@@ -88,7 +90,7 @@ async def change_user(making: Making, payload: Payload) -> str:
 async def _propose_role(connection: Connection, payload: Payload) -> Proposal:
     role = payload["role"]
     row = await connection.fetchrow("SELECT * FROM custom_role WHERE role = $1 FOR UPDATE", role)
-    before = None if row is None else {"description": row["description"], "permissions": sorted(row["permissions"])}
+    before = None if row is None else _shown(dict(row))
     version = None if row is None else str(row["version"])
     if payload["do"] == "delete":
         if row is None:
@@ -112,15 +114,19 @@ async def _propose_role(connection: Connection, payload: Payload) -> Proposal:
         raise PeopleError(str(error)) from None
     return Proposal(
         object_kind="role", object_id=role, before=before, version=version,
-        after={"description": payload["description"], "permissions": wanted},
+        after=_shown(payload),
         impact=f"holders of {role} may do {len(wanted)} things: {', '.join(wanted)}",
     )  # fmt: skip
 
 
-async def _change_role(making: Making, payload: Payload) -> str:
+def _shown(role: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": role["description"], "permissions": sorted(set(role["permissions"]))}
+
+
+async def change_role(making: Making, payload: Payload) -> str:
     connection, role = making.connection, payload["role"]
     deleted = payload["do"] == "delete"
-    known = await connection.fetchval("SELECT true FROM custom_role WHERE role = $1", role)
+    known = await connection.fetchrow("SELECT * FROM custom_role WHERE role = $1", role)
     action = "role.delete" if deleted else "role.change" if known else "role.create"
     async with user_changes.admins_kept(connection, making.people.policy):
         if deleted:
@@ -137,19 +143,21 @@ async def _change_role(making: Making, payload: Payload) -> str:
             await user_changes.end_sessions(connection, making.actor, row["user_id"], "roles changed")
         async with audited(connection, making.actor, action, "role", role) as change:
             change.approval_id = making.approval_id
-            change.after = None if deleted else {"permissions": sorted(set(payload["permissions"]))}
+            change.before = None if known is None else _shown(dict(known))
+            change.after = None if deleted else _shown(payload)
     return f"the role {role} is {'gone' if deleted else 'as asked for'}"
 
 
 async def _propose_grant(connection: Connection, payload: Payload) -> Proposal:
     user = await users.held(connection, payload["name"])
+    user_changes.check_grant(user, payload["days"])
     return Proposal(
         object_kind="user", object_id=user.user_id, version=str(user.version), after={"days": payload["days"]},
         impact=f"{user.name} may reveal PINs for {payload['days']} days",
     )  # fmt: skip
 
 
-async def _grant(making: Making, payload: Payload) -> str:
+async def grant_pins(making: Making, payload: Payload) -> str:
     reason = f"approval {making.approval_id}"
     await user_changes.grant_pins(
         making.connection, making.actor, payload["name"], payload["days"], reason, approval_id=making.approval_id
@@ -162,6 +170,8 @@ USER_CHANGE: Final = Action(
 )
 register(USER_CHANGE)
 register(
-    Action(name="role.change", asks="role.edit", approves="user.approve", propose=_propose_role, execute=_change_role)
+    Action(name="role.change", asks="role.edit", approves="user.approve", propose=_propose_role, execute=change_role)
 )
-register(Action(name="pin.grant", asks="user.edit", approves="user.approve", propose=_propose_grant, execute=_grant))
+register(
+    Action(name="pin.grant", asks="user.edit", approves="user.approve", propose=_propose_grant, execute=grant_pins)
+)
