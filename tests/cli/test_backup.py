@@ -47,6 +47,8 @@ def test_what_was_backed_up_is_there_after_a_restore(machine: Machine) -> None:
     assert "Restored as of " in done.out
     assert "44444444" in machine.ok("receiver", "list", data="new").out
     assert json.loads(machine.ok("db", "restored", "--json", data="new").out)["gap"] is not None
+    [marked] = json.loads(machine.ok("audit", "list", "--action", "restoration.mark", "--json", data="new").out)
+    assert (marked["actor_kind"], set(marked["after"])) == ("cli", {"restored_to"})
     assert machine.ok("db", "restored", "--settled", data="new").out == "Settled: unknown ids are unknown again.\n"
     assert machine.ok("db", "restored", data="new").out == "No restore is marked.\n"
 

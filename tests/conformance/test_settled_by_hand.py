@@ -144,3 +144,11 @@ async def test_in_production_somebody_else_must_agree(till: Till, switch: Switch
     assert (code, await switch.state(request["id"])) == (0, "DECLINED"), said
     (ended,) = await switch.rows("SELECT state FROM approval WHERE approval_id = $1", row[0])
     assert ended["state"] == "EXECUTED"
+    (told,) = await switch.rows(
+        "SELECT action, actor_kind, before, after FROM audit_event WHERE approval_id = $1 AND actor_kind = 'cli'"
+        " AND action NOT LIKE 'approval.%'",
+        row[0],
+    )
+    assert (told["action"], told["actor_kind"]) == ("voucher.settle_unknown", "cli")
+    assert "UNKNOWN" in told["before"].upper()
+    assert "sandbox_20261122.csv" in told["after"]

@@ -78,7 +78,9 @@ def grant_console(
     async def work(connection: Any, _: "Settings") -> None:
         from voucherswitch.journal.grants import grant_console as grant
 
-        await grant(connection, role)
+        async with changing(connection, "database.grant", "database_role", role) as change:
+            change.after = {"rights": "the console's"}
+            await grant(connection, role)
 
     with_database(work)
     print(f"Role {role} may do what the console does.")
@@ -205,8 +207,11 @@ def restored(
         ended = None
         if settled:
             async with changing(connection, "restoration.close", "journal", None) as change:
+                gap = await restoration.open_gap(connection)
                 ended = await restoration.close(connection)
                 change.nothing = not ended
+                change.before = None if gap is None else {"restored_to": gap.restored_to}
+                change.after = {"settled": True}
         return ended, await restoration.open_gap(connection), await restoration.forgotten(connection)
 
     ended, gap, found = with_database(work)

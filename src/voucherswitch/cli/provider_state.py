@@ -45,6 +45,7 @@ def close_breaker(provider_id: ProviderId) -> None:
         async with changing(connection, "breaker.reset", "provider", provider_id) as change:
             closed = await close(connection, provider_id)
             change.nothing = not closed
+            change.before, change.after = {"breaker": "open"}, {"breaker": "closed"}
         return closed
 
     if not with_database(work):
@@ -148,6 +149,7 @@ def end(
             if ended is not None:
                 change.object_id = ended[0]
                 change.before = {"window": window_id, "had_begun": ended[1]}
+                change.after = {"window": window_id, "ended": True}
         return ended
 
     ended = with_database(work)

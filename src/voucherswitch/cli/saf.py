@@ -199,7 +199,10 @@ def resume(provider: Provider) -> None:
 async def _set_paused(connection: "asyncpg.Connection", provider: str, *, paused: bool) -> None:
     from voucherswitch.catalogue.store import pause_saf
 
-    async with changing(connection, "saf.pause" if paused else "saf.resume", "provider", provider):
+    async with changing(connection, "saf.pause" if paused else "saf.resume", "provider", provider) as change:
+        known = await connection.fetchrow("SELECT saf_paused FROM provider WHERE provider_id = $1 FOR UPDATE", provider)
+        change.before = None if known is None else {"paused": known["saf_paused"]}
+        change.after = {"paused": paused}
         await pause_saf(connection, provider, paused)
 
 

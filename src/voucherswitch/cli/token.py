@@ -34,7 +34,7 @@ def revoke(originator: Annotated[str, typer.Option(metavar="ID", help="Whose tok
         from voucherswitch.catalogue.oauth_clients import revoke_all
 
         async with changing(connection, "credential.revoke", "originator", originator) as change:
-            change.after = {"tokens": "removed"}
+            change.before, change.after = {"tokens": "set"}, {"tokens": "removed"}
             await revoke_all(connection, originator)
 
     with_database(lambda connection, _: work(connection))
@@ -97,13 +97,23 @@ def rotate(
         vault = await open_vault(settings, connection)
         action = "key.retire" if compromised else "key.activate"
         async with changing(connection, action, "token_key", None) as change:
+            change.before = await _signing(connection)
+            taken_back = 0
             if compromised:
-                change.after = {"taken_back": await replace_token_keys(connection, vault)}
+                taken_back = await replace_token_keys(connection, vault)
             else:
                 await rotate_token_keys(connection, vault)
+            change.after = {**await _signing(connection), "taken_back": taken_back}
 
     with_database(work)
     print("All keys are taken back, and new ones sign." if compromised else "The next key signs from now on.")
+
+
+async def _signing(connection: "asyncpg.Connection") -> dict[str, Any]:
+    """Which key signs, by the id that is published."""
+    from voucherswitch.security.oauth.keys import KeyState
+
+    return {"signs": await connection.fetchval("SELECT kid FROM token_key WHERE state = $1", KeyState.ACTIVE)}
 
 
 def _minute(moment: str | None) -> str:

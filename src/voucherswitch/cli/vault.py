@@ -207,7 +207,8 @@ def add_key() -> None:
                 raise CommandError(f"there are {KEY_ID_MAX} keys, and no number is used twice: no more can be added")
             if isinstance(source, FileKeys):
                 await asyncio.to_thread(source.add, key_id)
-                async with changing(connection, "key.add", "vault_key", str(key_id)):
+                async with changing(connection, "key.add", "vault_key", str(key_id)) as change:
+                    change.after = {"state": "waits for every process", "check_value": _check_value(source, key_id)}
                     await open_vault(settings, connection)  # registers it
         return source, key_id
 
@@ -255,7 +256,8 @@ def retire_key(
             if key_id >= vault.current:
                 raise CommandError(f"vault key {key_id} seals, or is about to; add a newer one first: vault add-key")
             await _refuse_needed(connection, key_id, vault.current)
-            async with changing(connection, "key.retire", "vault_key", str(key_id)):
+            async with changing(connection, "key.retire", "vault_key", str(key_id)) as change:
+                change.before, change.after = {"state": "opens"}, {"state": "is retired"}
                 await connection.execute(SQL["retire_vault_key"], key_id)
                 if isinstance(source, FileKeys):
                     await asyncio.to_thread(source.remove, key_id)
@@ -270,6 +272,12 @@ def retire_key(
     else:
         say(f"take its line out of the {source.where}")
     say("keep a copy of it as long as there are backups of the database from before")
+
+
+def _check_value(source: "KeySource", key_id: int) -> str:
+    from voucherswitch.security.keys import check_value
+
+    return check_value(source.read().sealing[key_id])
 
 
 async def _refuse_needed(connection: "asyncpg.Connection", key_id: int, current: int) -> None:

@@ -101,6 +101,7 @@ ACTIONS: Final[dict[str, str]] = {
     "key.activate": "A key was made the one that seals or signs.",
     "key.retire": "A key was retired.",
     "migration.run": "The database was brought to a release's schema.",
+    "database.grant": "A role of the database was given what the console needs, and nothing else.",
     "job.run": "A job was run by hand.",
     "job.cancel": "A job was cancelled.",
     "invariant.violation": "Something that must hold in the journal did not.",
