@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import nullcontext
 from itertools import pairwise
+from uuid import UUID
 
 import pytest
 
@@ -32,6 +33,7 @@ from support.simulator import SimulatorControl
 from support.switch import Switch
 from support.till import Sale, Till
 from support.waiting import eventually
+from voucherswitch.security.sealed import REQUEST, transaction_context
 
 
 async def delivered(switch: Switch, request_id: str, *, within_s: float = 10.0) -> None:
@@ -196,6 +198,22 @@ async def redeem_at_once(till: Till, **changes: object) -> tuple[Sale, Answer]:
     sale = await till.a_confirmed(**changes)
     receiver = sale.answer.body["receiver"]
     return sale, await till.redeem(sale.code, receiver=receiver)
+
+
+@pytest.mark.parametrize("damage", ["does not open", "makes no sense"])
+async def test_a5_an_advice_goes_out_although_its_request_cannot_be_read(
+    till: Till, switch: Switch, simulator: SimulatorControl, damage: str
+) -> None:
+    """It names the request by its id; only some providers want more, and they say so."""
+    sale = await till.a_provisioned()
+    context = transaction_context(UUID(sale.id), 0, REQUEST)
+    damaged = switch.vault.seal(b"{}", context if damage == "makes no sense" else b"another row")
+    await switch.rows("UPDATE transaction SET request = $2 WHERE request_id = $1", UUID(sale.id), damaged)
+
+    assert (await till.confirm_voucher(sale.id)).status == 202
+
+    await simulator.takes(sale.id, "confirm")
+    await switch.rows("UPDATE transaction SET request = NULL WHERE request_id = $1", UUID(sale.id))
 
 
 async def test_a6_redeem_right_after_confirm_works(till: Till, simulator: SimulatorControl) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import structlog
 from msgspec import Struct
 
@@ -26,6 +27,9 @@ from voucherswitch.saf.policy import Backoff
 from voucherswitch.security.vault import VaultError
 
 log = structlog.get_logger(__name__)
+
+# One row that cannot be read must not hold up the advices that were claimed with it.
+_UNREADABLE = (VaultError, msgspec.MsgspecError)
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
@@ -86,7 +90,7 @@ def _code(row: asyncpg.Record, journal: Journal) -> str | None:
         return None  # that of a redemption or refund names another voucher: the customer's change
     try:
         voucher = unpack(journal.open_answer(row["request_id"], row["generation"], row["answer"])).voucher
-    except VaultError as error:
+    except _UNREADABLE as error:
         log.error("voucher of an advice cannot be opened", request_id=str(row["request_id"]), reason=str(error))
         return None
     return None if voucher is None else voucher.code
@@ -97,7 +101,7 @@ def _store(row: asyncpg.Record, journal: Journal) -> Store | None:
         return None
     try:
         return store_of(journal.open_sealed_request(row["request_id"], row["generation"], row["request"]))
-    except VaultError as error:
+    except _UNREADABLE as error:
         log.error("request of an advice cannot be opened", request_id=str(row["request_id"]), reason=str(error))
         return None
 
