@@ -1,7 +1,6 @@
 """`python -m bench`: measure, print the table, write bench/results/<UTC time>.json."""
 
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,7 +12,7 @@ from bench.errors import BenchError
 from bench.generator import Generator
 from bench.progress import Bar
 from bench.report import table_of
-from bench.results import RESULTS, encoded, write
+from bench.results import publish, told_in_one_line
 from bench.rounds import Plan, measure
 
 CONTENDERS: Final = ("a", "b", "c")
@@ -46,7 +45,7 @@ def main(
 ) -> None:
     """Durable provisions per second: (a) voucherswitch, (b) a conventional stack, (c) the bare database."""
     console = Console(stderr=as_json)
-    try:
+    with told_in_one_line():
         plan = Plan(
             only=parse_only(only),
             rounds=QUICK_ROUNDS if quick else rounds,
@@ -67,20 +66,7 @@ def main(
         require_possible(plan)
         with Bar(console, plan.measured_s) as bar:
             report = measure(plan, bar)
-    except BenchError as error:
-        print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        print("bench: stopped before the end; nothing was written", file=sys.stderr)
-        raise typer.Exit(130) from None
-    path = write(report, RESULTS)
-    if as_json:
-        print(encoded(report).decode(), end="")
-    else:
-        console.print(table_of(report))
-        for note in report.notes:
-            console.print(f"Note: {note}", markup=False)
-        console.print(f"Written to {path}", markup=False)
+    publish(report, console, table_of(report), as_json=as_json)
 
 
 def parse_only(text: str) -> tuple[str, ...]:

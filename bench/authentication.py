@@ -38,7 +38,7 @@ from bench.load import generate
 from bench.processes import cpu_s
 from bench.progress import Bar
 from bench.provision import ORIGINATOR, REQUEST
-from bench.results import RESULTS, encoded, write
+from bench.results import publish, told_in_one_line
 from bench.rounds import COMMAND, temporary_folder
 from bench.switch import Switch, environment
 from bench.tls_records import tls_us
@@ -342,20 +342,9 @@ def main(
 ) -> None:
     """What asking who sends a sale costs it: CPU time of the switch's worker, against one that asks nobody."""
     console = Console(stderr=as_json)
-    try:
-        with Bar(console, rounds * len(WAYS) * (seconds + warmup)) as bar:
-            report = measure(rounds, seconds, warmup, connections, bar)
-    except BenchError as error:
-        print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    path = write(report, RESULTS, prefix="authentication-")
-    if as_json:
-        print(encoded(report).decode(), end="")
-    else:
-        console.print(table_of(report))
-        for note in report.notes:
-            console.print(f"Note: {note}", markup=False)
-        console.print(f"Written to {path}", markup=False)
+    with told_in_one_line(), Bar(console, rounds * len(WAYS) * (seconds + warmup)) as bar:
+        report = measure(rounds, seconds, warmup, connections, bar)
+    publish(report, console, table_of(report), as_json=as_json, prefix="authentication-")
     over = {name: share for name, share in report.share.items() if share > LIMIT}
     if check and over:
         print(f"bench: over {LIMIT}: {over}", file=sys.stderr)

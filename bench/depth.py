@@ -8,9 +8,8 @@ import typer
 from rich.console import Console
 
 from bench.depth_rounds import DepthPlan, measure_depth
-from bench.errors import BenchError
 from bench.progress import Bar
-from bench.results import RESULTS, encoded, write
+from bench.results import publish, told_in_one_line
 
 RATIO_MIN: Final = 0.9
 
@@ -34,32 +33,19 @@ def main(
     plan = DepthPlan(
         rows=rows, rounds=rounds, seconds=seconds, warmup=warmup, connections=connections, folder=folder, keep=keep
     )
-    try:
-        with Bar(console, plan.measured_s) as bar:
-            report = measure_depth(plan, bar)
-    except BenchError as error:
-        print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        print("bench: stopped before the end; nothing was written", file=sys.stderr)
-        raise typer.Exit(130) from None
-    path = write(report, RESULTS, prefix="depth-")
-    if as_json:
-        print(encoded(report).decode(), end="")
-    else:
-        for name, figures in (("empty", report.empty), ("full", report.full)):
-            console.print(
-                f"{name:6} {figures.median:8.0f} per second, {min(figures.rates):.0f}-{max(figures.rates):.0f}; "
-                f"p99 {figures.p99_ms:.0f} ms; {figures.cpu_us:.0f} µs of processor time each"
-            )
-        console.print(
-            f"full/empty {report.ratio:.3f}, by round {min(report.ratios):.2f}-{max(report.ratios):.2f}; "
-            f"by processor time {report.cpu_ratio:.3f}; "
-            f"{report.rows:,} requests in {report.size_bytes / 2**30:.1f} GiB, filled in {report.fill_s:.0f} s"
-        )
-        for note in report.notes:
-            console.print(f"Note: {note}", markup=False)
-        console.print(f"Written to {path}", markup=False)
+    with told_in_one_line(), Bar(console, plan.measured_s) as bar:
+        report = measure_depth(plan, bar)
+    lines = [
+        f"{name:6} {figures.median:8.0f} per second, {min(figures.rates):.0f}-{max(figures.rates):.0f}; "
+        f"p99 {figures.p99_ms:.0f} ms; {figures.cpu_us:.0f} µs of processor time each"
+        for name, figures in (("empty", report.empty), ("full", report.full))
+    ]
+    lines.append(
+        f"full/empty {report.ratio:.3f}, by round {min(report.ratios):.2f}-{max(report.ratios):.2f}; "
+        f"by processor time {report.cpu_ratio:.3f}; "
+        f"{report.rows:,} requests in {report.size_bytes / 2**30:.1f} GiB, filled in {report.fill_s:.0f} s"
+    )
+    publish(report, console, *lines, as_json=as_json, prefix="depth-")
     if check and report.ratio < RATIO_MIN:
         print(f"bench: a full journal serves {report.ratio:.2f} of an empty one's rate", file=sys.stderr)
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from bench.progress import Bar
 from bench.provider_report import CPU_RATIO_MAX, exceeded, table_of
 from bench.provider_requests import PROVIDERS
 from bench.provider_rounds import DEFAULT, ProviderPlan, measure_providers, parse_providers
-from bench.results import RESULTS, encoded, write
+from bench.results import publish, told_in_one_line
 
 QUICK_ROUNDS: Final = 1
 QUICK_SECONDS: Final = 3.0
@@ -39,7 +39,7 @@ def main(
 ) -> None:
     """What a provision costs the switch by provider: CPU time of its one worker, against the sandbox's."""
     console = Console(stderr=as_json)
-    try:
+    with told_in_one_line():
         plan = ProviderPlan(
             providers=PROVIDERS if every else parse_providers(only),
             rounds=QUICK_ROUNDS if quick else rounds,
@@ -53,20 +53,7 @@ def main(
             require_limited(plan)
         with Bar(console, plan.measured_s) as bar:
             report = measure_providers(plan, bar)
-    except BenchError as error:
-        print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        print("bench: stopped before the end; nothing was written", file=sys.stderr)
-        raise typer.Exit(130) from None
-    path = write(report, RESULTS, prefix="providers-")
-    if as_json:
-        print(encoded(report).decode(), end="")
-    else:
-        console.print(table_of(report))
-        for note in report.notes:
-            console.print(f"Note: {note}", markup=False)
-        console.print(f"Written to {path}", markup=False)
+    publish(report, console, table_of(report), as_json=as_json, prefix="providers-")
     too_high = exceeded(report) if check else []
     for line in too_high:
         print(f"bench: {line}", file=sys.stderr)

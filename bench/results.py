@@ -1,11 +1,18 @@
-"""Where reports are kept."""
+"""What every benchmark's command does at its end: the report is kept and told, a failure is one line."""
 
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
+import typer
 from msgspec import Struct
+from rich.console import Console, RenderableType
+
+from bench.errors import BenchError
 
 RESULTS: Final = Path(__file__).resolve().parent / "results"
 
@@ -21,3 +28,37 @@ def write(report: Struct, folder: Path, prefix: str = "") -> Path:
 def encoded(report: Struct) -> bytes:
     """Return a report as JSON for people and programs."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+class Report(Protocol):
+    """Figures, and what a reader has to know besides."""
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
+@contextmanager
+def told_in_one_line() -> Iterator[None]:
+    """End the command with one line, and a code, where it cannot go on or is stopped."""
+    try:
+        yield
+    except BenchError as error:
+        print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        print("bench: stopped before the end; nothing was written", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def publish(report: Report, console: Console, *shown: RenderableType, as_json: bool, prefix: str = "") -> None:
+    """Write a report, and print it: as JSON on standard output, or to people what is `shown` of it."""
+    assert isinstance(report, Struct)
+    path = write(report, RESULTS, prefix)
+    if as_json:
+        print(encoded(report).decode(), end="")
+        return
+    for part in shown:
+        console.print(part)
+    for note in report.notes:
+        console.print(f"Note: {note}", markup=False)
+    console.print(f"Written to {path}", markup=False)
