@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 # Fewer, and a retry, a refund or a provider's daily file may come after its request was archived.
 CLOSED_DAYS_MIN: Final = 30
 
+# A pause that grows, and how far.
+_FIRST_AND_LONGEST: Final = (
+    ("saf_backoff_initial_ms", "saf_backoff_max_ms"),
+    ("breaker_cool_down_ms", "breaker_cool_down_max_ms"),
+    ("resolve_backoff_initial_ms", "resolve_backoff_max_ms"),
+)
+
 # Makes the error of a setting: its name, what is wrong with it, what to set.
 Refusal: TypeAlias = Callable[[str, str, str], SettingsError]
 
@@ -49,26 +56,13 @@ def refuse_contradictions(settings: "Settings", refuse: Refusal) -> None:
             raise refuse(name, f"{port} is {taken[port]} as well", "set a port of its own")
         taken[port] = name
 
-    if settings.saf_backoff_initial_ms > settings.saf_backoff_max_ms:
-        raise refuse(
-            "saf_backoff_initial_ms",
-            f"{settings.saf_backoff_initial_ms} is more than saf_backoff_max_ms",
-            f"set at most {settings.saf_backoff_max_ms}, or raise saf_backoff_max_ms",
-        )
-
-    if settings.breaker_cool_down_ms > settings.breaker_cool_down_max_ms:
-        raise refuse(
-            "breaker_cool_down_ms",
-            f"{settings.breaker_cool_down_ms} is more than breaker_cool_down_max_ms",
-            f"set at most {settings.breaker_cool_down_max_ms}, or raise breaker_cool_down_max_ms",
-        )
-
-    if settings.resolve_backoff_initial_ms > settings.resolve_backoff_max_ms:
-        raise refuse(
-            "resolve_backoff_initial_ms",
-            f"{settings.resolve_backoff_initial_ms} is more than resolve_backoff_max_ms",
-            f"set at most {settings.resolve_backoff_max_ms}, or raise resolve_backoff_max_ms",
-        )
+    for first, longest in _FIRST_AND_LONGEST:
+        if getattr(settings, first) > (most := getattr(settings, longest)):
+            raise refuse(
+                first,
+                f"{getattr(settings, first)} is more than {longest}",
+                f"set at most {most}, or raise {longest}",
+            )
 
     if settings.database_url is None:
         wanted = settings.workers * settings.journal_connections
