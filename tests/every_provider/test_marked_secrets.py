@@ -57,6 +57,8 @@ PERSON: Final = {
 CARD: Final = "4987654321098765"
 TYPED_PIN: Final = "918273645546372819"
 CASHIER: Final = "CASHIER-NOSIPHO"
+# Who is told who asked, and where: nobody else could quote him.
+TOLD_CASHIERS: Final = {"ott": ("provision", "reverse"), "yoyo": ("redeem",)}
 
 Secrets = Mapping[str, set[str]]
 
@@ -90,6 +92,10 @@ class Play:
             return MOBITALK
         return {"id": BRANDS[self.name].receiver.id, "name": BRANDS[self.name].receiver.name}
 
+    def cashier(self, op: str) -> str:
+        """The beginning of a sentence that quotes him."""
+        return f"{CASHIER} may not do that. " if op in TOLD_CASHIERS.get(self.name, ()) else ""
+
     def request(self) -> Json:
         """A sale to somebody, paid by card."""
         product = "SBXPIN" if self.name == SANDBOX else SOLD[self.name]
@@ -121,12 +127,12 @@ class Play:
             self.secrets["code"].add(str(voucher["code"]))
             self.secrets["pin"].update(filter(None, [voucher.get("pin")]))
 
-    def quoting(self, code: str) -> Json:
+    def quoting(self, code: str, op: str) -> Json:
         """An answer that quotes everything, in every place and form that we could think of."""
         raw = f"{code}"
         credentials = " ".join(sorted(self.credentials))
         request = f"POST /x HTTP/1.1\nAuthorization: Basic {credentials}\n\npin={code}&mobile={self.msisdn}"
-        text = f"Voucher {code} of {self.msisdn} was refused"
+        text = f"{self.cashier(op)}Voucher {code} of {self.msisdn} was refused"
         return {
             "success": "false", "errorCode": "1", "responseCode": 1, "resultCode": "1", "code": raw, "message": text,
             "error": {"code": code, "message": text, "details": [text, code]}, "errors": [code, {"reason": text}],
@@ -149,13 +155,13 @@ class Play:
             f"<Code>{code}</Code><faultstring>{text}</faultstring>{echo}{credentials}<Serial>{code}</Serial></response>"
         )
 
-    def bodies(self, code: str) -> Iterator[Any]:
+    def bodies(self, code: str, op: str) -> Iterator[Any]:
         """Answers that quote: in the provider's form, and as something on the way would."""
         if self.name in ("stellr", "netcare", "bluvoucher"):
             yield self.quoting_xml(code)
         else:
-            yield self.quoting(code)
-        yield f"<html>{json.dumps(self.quoting(code))}</html>"
+            yield self.quoting(code, op)
+        yield f"<html>{json.dumps(self.quoting(code, op))}</html>"
 
     async def run(self) -> None:
         """All of it, one after the other."""
@@ -172,7 +178,7 @@ class Play:
         confirmed = await till.post("/vouchers/confirmations", a_tender_confirmation(request["id"], tenders=[card]))
         assert confirmed.status == 202
         for op in ("lookup", "redeem"):
-            for body in self.bodies(code):
+            for body in self.bodies(code, op):
                 for status in (400, 500):
                     await self.fault("http", op, status=status, body=body)
                     if op == "lookup":
@@ -197,7 +203,7 @@ class Play:
 
     async def _sales_that_fail(self) -> None:
         faults: list[tuple[str, Json]] = [("malformed", {}), ("truncate", {}), ("wrong_amount", {}), ("drop_after", {})]
-        for body in self.bodies(next(iter(self.secrets["code"]))):
+        for body in self.bodies(next(iter(self.secrets["code"])), "provision"):
             faults += [("http", {"status": 400, "body": body}), ("http", {"status": 500, "body": body})]
         for kind, params in faults:
             request = self.request()
@@ -213,7 +219,7 @@ class Play:
         sold = await self.till.post("/vouchers", request)
         assert sold.status == 201, (self.name, sold)
         await self.knows(request["id"])
-        await self.fault("http", "reverse", status=500, body=next(self.bodies(sold.code)))
+        await self.fault("http", "reverse", status=500, body=next(self.bodies(sold.code, "reverse")))
         await self.till.reverse_voucher(request["id"])
         await self.till.retry(request)
 

@@ -12,8 +12,19 @@ from hypothesis import strategies as st
 
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.marks import Shown
-from voucherswitch.message.outcomes import Declined, NotSent, OutcomeUnknown
-from voucherswitch.providers.contract.families import Family, Meaning, safe_code, safe_message, safe_reference
+from voucherswitch.message.orders import AdviceOrder, StatusOrder
+from voucherswitch.message.outcomes import Declined, NotSent, OutcomeUnknown, Refused
+from voucherswitch.message.parties import Store
+from voucherswitch.providers.contract.answers import hidden_of, not_found
+from voucherswitch.providers.contract.families import (
+    AdviceMeaning,
+    Effect,
+    Family,
+    Meaning,
+    safe_code,
+    safe_message,
+    safe_reference,
+)
 from voucherswitch.providers.contract.provider_time import expiry_of, utc_text
 from voucherswitch.providers.contract.simulator.check_digits import (
     MOD_32_ALPHABET,
@@ -120,6 +131,17 @@ def test_a_providers_reference_keeps_its_digits() -> None:
 def test_the_requests_own_secrets_are_masked_wherever_they_are_quoted() -> None:
     assert safe_message("Voucher MYCODE, PIN 4711", ["MYCODE", "4711"]) == "Voucher ***, PIN ***"
     assert without_secrets('{"message":"no MYCODE 4711"}', ["MYCODE", "4711"]) == '{"message":"no *** 4711"}'
+
+
+def test_a_cashier_who_is_quoted_is_hidden_and_one_who_is_a_number_is_not() -> None:
+    """Of a till's list of numbers each stands in every other text."""
+    named, numbered = Store("M", "T", "Nosipho"), Store("M", "T", "7")
+    asked = StatusOrder(request_id="R", amount_cents=1, voucher_code="MYCODE", store=named)
+    assert hidden_of(asked) == ("MYCODE", "Nosipho")
+    assert hidden_of(msgspec.structs.replace(asked, store=numbered)) == ("MYCODE",)
+    assert not_found(asked, 0, None, "Nosipho sold none").provider_message == "*** sold none"
+    told = AdviceMeaning(Effect.REFUSED).result(AdviceOrder("A", "R", store=named), 0, None, "Nosipho has left")
+    assert told == Refused(None, "*** has left")
 
 
 def test_a_meaning_makes_the_outcome_of_its_family() -> None:

@@ -33,10 +33,10 @@ in exports. Nothing unmasks them. A field without a mark is shown as it is.
 
 What a provider sends and no model declares is judged by its name: secrets, persons and telephones as above, everything
 else "without codes", and numbers of ten digits or more as `***`. Of a body that cannot be read size and type are shown.
-What is hidden under one name is hidden under every other, and so are the request's own codes and the provider's
-credentials, also in base64, hexadecimal digits, or escaped. Headers are not recorded. Values of a query are masked by
-their names. Logs hide values by their keys, passwords in URLs, and marked fields; an order or a message that an error
-quotes says `***` for these.
+What is hidden under one name is hidden under every other, and so are the request's own codes, its cashier (six
+characters or more, where the provider is told of him) and the provider's credentials, also in base64, hexadecimal
+digits, or escaped. Headers are not recorded. Values of a query are masked by their names. Logs hide values by their
+keys, passwords in URLs, and marked fields; an order or a message that an error quotes says `***` for these.
 """
 _WORDS: Final = {
     Shown.HIDDEN: "`***`",

@@ -16,7 +16,7 @@ from voucherswitch.message.codes import ZAR, ErrorType
 from voucherswitch.message.orders import Order, ProvisionOrder, RedeemOrder, RefundOrder, StatusOrder
 from voucherswitch.message.outcomes import Declined, NotSent, Outcome, OutcomeUnknown, Pending
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
-from voucherswitch.providers.contract.families import UNLISTED, Meaning, safe_code, safe_message
+from voucherswitch.providers.contract.families import UNLISTED, Meaning, cashier_of, safe_code, safe_message
 from voucherswitch.providers.contract.settings import CommonSettings
 from voucherswitch.providers.contract.transport.masking import SECRET_CHARS_MIN
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
@@ -92,7 +92,7 @@ def in_doubt(outcome: Outcome) -> Outcome:
 
 def not_found(order: StatusOrder, settle_ms: int, code: str | None, message: str | None) -> NotSent | OutcomeUnknown:
     """The provider does not know the request we ask about: proof only once it cannot still be on its way in (B.1)."""
-    code, message = safe_code(code), safe_message(message)
+    code, message = safe_code(code), safe_message(message, hidden_of(order))
     if order.sent_ms_ago >= settle_ms:
         return NotSent(ErrorType.UPSTREAM_UNAVAILABLE, code, message)
     return OutcomeUnknown(UNLISTED.error_type, code, message)
@@ -123,6 +123,11 @@ def secrets_of(order: Order) -> tuple[str, ...]:
     """The code and the PIN that an order carries, so that they can be kept out of all that is shown."""
     found = (getattr(order, "voucher_code", None), getattr(order, "voucher_pin", None))
     return tuple(secret for secret in found if secret)
+
+
+def hidden_of(order: Order) -> tuple[str, ...]:
+    """The same with the cashier, for a provider who is told of him and may quote him."""
+    return (*secrets_of(order), *cashier_of(order))
 
 
 _RAND = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.(\d{1,4}))?", re.ASCII)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.marks import HIDDEN, without_codes
-from voucherswitch.message.orders import AdviceOrder
+from voucherswitch.message.orders import AdviceOrder, Order
 from voucherswitch.message.outcomes import (
     Acknowledged,
     AdviceResult,
@@ -23,6 +23,7 @@ from voucherswitch.message.outcomes import (
     Pending,
     Refused,
 )
+from voucherswitch.providers.contract.transport.masking import SECRET_CHARS_MIN
 
 PROVIDER_CODE_CHARS_MAX: Final = 40
 PROVIDER_MESSAGE_CHARS_MAX: Final = 80
@@ -54,7 +55,7 @@ class Meaning(Struct, frozen=True):
         Args:
             code: the provider's code, made safe here.
             message: the provider's text, made safe here.
-            secrets: the codes and PINs of the request, which a provider may quote.
+            secrets: the codes and PINs of the request, and its cashier where he was told: a provider may quote them.
         """
         code, message = safe_code(code, secrets), safe_message(message, secrets)
         if self.family is Family.DECLINED:
@@ -82,7 +83,7 @@ class AdviceMeaning(Struct, frozen=True):
         self, order: AdviceOrder, settle_ms: int, code: str | None = None, message: str | None = None
     ) -> AdviceResult:
         """The result of an advice that was answered like this; code and text are made safe here."""
-        secrets = (order.voucher_code,) if order.voucher_code else ()
+        secrets = (*((order.voucher_code,) if order.voucher_code else ()), *cashier_of(order))
         code, message = safe_code(code, secrets), safe_message(message, secrets)
         done = self.effect is Effect.DONE
         if done or (self.effect is Effect.DONE_ONCE_SETTLED and order.sent_ms_ago >= settle_ms):
@@ -112,6 +113,13 @@ def mapped_advice(meaning: Meaning) -> AdviceMeaning:
 
 
 UNLISTED: Final = Meaning(Family.UNKNOWN, ErrorType.UPSTREAM_UNAVAILABLE)
+
+
+def cashier_of(order: Order) -> tuple[str, ...]:
+    """The cashier whom an order names, if anybody is named: a short one is a number, and stands in every other text."""
+    store = getattr(order, "store", None)
+    name = None if store is None else store.operator_id
+    return (name,) if name and len(name) >= SECRET_CHARS_MIN else ()
 
 
 def safe_code(text: str | None, secrets: Iterable[str] = ()) -> str | None:

@@ -27,11 +27,11 @@ from voucherswitch.providers.contract.answers import (
     UNROUTABLE,
     failed,
     failed_advice,
+    hidden_of,
     impossible_code,
     in_doubt,
     refusal_of,
     rules_of,
-    secrets_of,
 )
 from voucherswitch.providers.contract.base import BaseConnector
 from voucherswitch.providers.contract.connector import Call, Connector
@@ -169,7 +169,7 @@ class OttConnector(BaseConnector):
             f"{side.path}/{op}",
             headers=side.headers,
             body=signed_form(parameters, side.api_key, hash_name),
-            secrets=secrets_of(order),
+            secrets=hidden_of(order),
         )
 
 

@@ -21,6 +21,7 @@ from voucherswitch.providers.contract.answers import (
     check,
     check_references,
     decoded,
+    hidden_of,
     in_doubt,
     not_found,
     rand,
@@ -88,8 +89,8 @@ def remit_voucher(order: RedeemOrder, vendor_id: str, mobile: str) -> dict[str, 
 
 def from_provision(answer: HttpAnswer, order: ProvisionOrder, rules: Rules) -> Outcome:
     """Read the answer to GetVoucher."""
-    secrets = secrets_of(order)
-    return _outcome(answer, "provision", secrets, rules, lambda body: _issued(body, order.amount_cents, rules))
+    hidden = hidden_of(order)
+    return _outcome(answer, "provision", hidden, rules, lambda body: _issued(body, order.amount_cents, rules))
 
 
 def from_status(answer: HttpAnswer, order: StatusOrder, rules: Rules) -> Outcome:
@@ -171,7 +172,7 @@ def _unheard(answer: HttpAnswer, order: AdviceOrder, rules: Rules) -> AdviceResu
 
 
 def _outcome(
-    answer: HttpAnswer, operation: str, secrets: tuple[str, ...], rules: Rules, read: Callable[[bytes], Outcome]
+    answer: HttpAnswer, operation: str, hidden: tuple[str, ...], rules: Rules, read: Callable[[bytes], Outcome]
 ) -> Outcome:
     try:
         said = _said(answer)
@@ -181,7 +182,7 @@ def _outcome(
             return read(answer.body)
     except BadAnswer as finding:
         return bad_answer(finding)
-    return meaning_for(operation, said.error_code, rules.code_map).outcome(said.error_code, said.message, secrets)
+    return meaning_for(operation, said.error_code, rules.code_map).outcome(said.error_code, said.message, hidden)
 
 
 def _resolved(
@@ -198,7 +199,7 @@ def _resolved(
         return bad_answer(finding)
     if said.error_code == NOT_FOUND[operation]:
         return not_found(order, rules.settle_ms, said.error_code, said.message)
-    return UNLISTED.outcome(said.error_code, said.message, secrets_of(order))
+    return UNLISTED.outcome(said.error_code, said.message, hidden_of(order))
 
 
 def _issued(body: bytes, amount_cents: int, rules: Rules) -> Outcome:

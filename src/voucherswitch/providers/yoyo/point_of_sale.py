@@ -4,7 +4,7 @@ from typing import Final
 
 from voucherswitch.message.orders import AdviceOrder, LookupOrder, Order, RedeemOrder, StatusOrder
 from voucherswitch.message.outcomes import AdviceResult, OutcomeUnknown
-from voucherswitch.providers.contract.answers import Rules, failed_advice, secrets_of
+from voucherswitch.providers.contract.answers import Rules, failed_advice, hidden_of
 from voucherswitch.providers.contract.connector import Call
 from voucherswitch.providers.contract.transport.http import HttpAnswer, HttpResult, HttpTransport
 from voucherswitch.providers.contract.transport.results import NoAnswer
@@ -67,7 +67,7 @@ class PointOfSale:
         body = translate_pos.history_body(details.trx_id, details.store_id)
         answer = await self._post(self._http, call, operation, "/transaction-history/v2", body, order)
         if isinstance(answer, HttpAnswer):
-            return translate_pos.from_history(answer, details.trx_id)
+            return translate_pos.from_history(answer, details.trx_id, hidden_of(order))
         alert = answer.alert if isinstance(answer, NoAnswer) else None
         return OutcomeUnknown(provider_message=answer.told, alert=alert)
 
@@ -75,5 +75,5 @@ class PointOfSale:
         self, http: HttpTransport, call: Call, operation: str, path: str, body: bytes, order: Order
     ) -> HttpResult:
         return await http.send(
-            call, operation, "POST", self._path + path, headers=_JSON, body=body, secrets=secrets_of(order)
+            call, operation, "POST", self._path + path, headers=_JSON, body=body, secrets=hidden_of(order)
         )

@@ -24,7 +24,7 @@ from voucherswitch.providers.contract.answers import (
     check,
     check_references,
     decoded,
-    secrets_of,
+    hidden_of,
 )
 from voucherswitch.providers.contract.families import safe_code, safe_message
 from voucherswitch.providers.contract.provider_time import expiry_of
@@ -108,14 +108,14 @@ def said(answer: HttpAnswer) -> Said:
 def refused(what: Said, rules: Rules, order: Order | None = None) -> Outcome:
     """The outcome of a request that was not done."""
     code = None if what.code is None else str(what.code)
-    return meaning_of(what.code, rules.code_map).outcome(code, what.text, () if order is None else secrets_of(order))
+    return meaning_of(what.code, rules.code_map).outcome(code, what.text, () if order is None else hidden_of(order))
 
 
-def unanswered(what: Said) -> OutcomeUnknown:
+def unanswered(what: Said, hidden: tuple[str, ...] = ()) -> OutcomeUnknown:
     """What a question leaves open that was refused itself: of the request it asks about nothing is proved."""
     code = None if what.code is None else safe_code(str(what.code))
     alert = meaning_of(what.code, {}).alert
-    return OutcomeUnknown(provider_code=code, provider_message=safe_message(what.text), alert=alert)
+    return OutcomeUnknown(provider_code=code, provider_message=safe_message(what.text, hidden), alert=alert)
 
 
 # Items

@@ -241,14 +241,20 @@ class Unrecorded(Struct, frozen=True):
     said: Said
 
 
-def from_history(answer: HttpAnswer, request_id: str) -> Recorded | Unrecorded | OutcomeUnknown:
-    """Read what the history has of a redemption."""
+def from_history(
+    answer: HttpAnswer, request_id: str, hidden: tuple[str, ...] = ()
+) -> Recorded | Unrecorded | OutcomeUnknown:
+    """Read what the history has of a redemption.
+
+    Args:
+        hidden: of its order, what a refusal of the question may not quote.
+    """
     try:
         result = said(answer)
         if result.code == TRANSACTION_NOT_FOUND:
             return Unrecorded(result)
         if not result.done:
-            return unanswered(result)
+            return unanswered(result, hidden)
         found = decoded(answer.body, HistoryAnswer).transaction
         details = found.store_trx_details
         check(details.trx_id == request_id, "the answer is about another request")
