@@ -60,6 +60,13 @@ class Listener:
             await eventually(lambda: _nobody_at(plain), "nobody who is connected")
             yield (plain if self.tls is None else ("127.0.0.1", port)), process
 
+    @asynccontextmanager
+    async def started(self, **settings: str) -> AsyncIterator[tuple[Place, Process]]:
+        """As `worker`, not waited for: one that is not to be spoken to plainly."""
+        port = self.switch.free_port()
+        async with self.switch.started_worker(TLS_PORT=str(port), **settings) as (plain, process):
+            yield (plain if self.tls is None else ("127.0.0.1", port)), process
+
 
 def connections_at(address: Place) -> int:
     """How many connections are held by whoever listens at an IPv4 address."""

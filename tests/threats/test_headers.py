@@ -2,15 +2,18 @@
 
 import base64
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from ipaddress import ip_network
 
 import pytest
+from pyreqwest.exceptions import ConnectError
 
 from support.addresses import own_address
 from support.client import BASE, Answer, Client
+from support.listener import Listener, Place
 from support.messages import new_id
 from support.originators import TILL, Originator
-from support.raw import connected, is_shut_out
+from support.raw import is_shut_out
 from support.switch import Switch
 from support.waiting import eventually
 
@@ -27,29 +30,42 @@ async def tucked_away(switch: Switch) -> Originator:
     return till
 
 
+@dataclass(frozen=True)
+class Served:
+    """What an edge connects to."""
+
+    listener: Listener
+    address: Place
+    client: Client
+
+
 @pytest.fixture(scope="module")
-async def edge(switch: Switch, tucked_away: Originator) -> AsyncIterator[Client]:
+async def edge(listener: Listener, tucked_away: Originator) -> AsyncIterator[Served]:
     """A worker that trusts the edge, and the edge's connections to it."""
-    async with switch.started_worker(TRUSTED_EDGES=f"{EDGE},192.0.2.128/25", INTERFACE_SOURCES="203.0.113.0/24") as (
-        (host, port),
-        process,
-    ):
-        client = Client(f"http://{host}:{port}")
+    settings = {"TRUSTED_EDGES": f"{EDGE},192.0.2.128/25", listener.sources: "203.0.113.0/24"}
+    async with listener.started(**settings) as (address, process):
+        client = Client(listener.root(address), tls=listener.tls)
 
         async def serves() -> bool:
             process.must_run()
             try:
                 return (await ask(client, tucked_away, forwarded=f"for={BEHIND}")).status == 200
-            except Exception as error:
-                if "onnect" not in type(error).__name__:
-                    raise
+            except ConnectError:
                 return False
 
         try:
             await eventually(serves, "a worker that believes its edge", within_s=30)
-            yield client
+            yield Served(listener, address, client)
         finally:
             await client.close()
+
+
+@pytest.fixture(scope="module")
+async def anybody(listener: Listener, edge: Served) -> AsyncIterator[Client]:
+    """Who speaks to the worker of all tests, which has heard of the originators by now."""
+    client = Client(listener.root(listener.address), tls=listener.tls)
+    yield client
+    await client.close()
 
 
 async def ask(client: Client, by: Originator, **headers: str) -> Answer:
@@ -72,14 +88,12 @@ SPOOFED = {
 
 
 @pytest.mark.parametrize("header", SPOOFED)
-async def test_headers_from_anybody_else_say_nothing(
-    switch: Switch, tucked_away: Originator, edge: Client, header: str
-) -> None:
+async def test_headers_from_anybody_else_say_nothing(tucked_away: Originator, anybody: Client, header: str) -> None:
     """The worker of all tests trusts no edge: whoever names a source, or a certificate, is where he is."""
     spoofed = {header: SPOOFED[header]}
 
-    assert (await ask(switch.client, tucked_away, **spoofed)).status == 401
-    assert (await ask(switch.client, TILL, **spoofed)).status == 200
+    assert (await ask(anybody, tucked_away, **spoofed)).status == 401
+    assert (await ask(anybody, TILL, **spoofed)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -97,10 +111,10 @@ async def test_headers_from_anybody_else_say_nothing(
     ],
 )
 async def test_the_last_source_that_is_no_edge_is_who_speaks(
-    edge: Client, tucked_away: Originator, forwarded: str
+    edge: Served, tucked_away: Originator, forwarded: str
 ) -> None:
     """What stands before it was written by whoever sent it."""
-    assert (await ask(edge, tucked_away, forwarded=forwarded)).status == 200
+    assert (await ask(edge.client, tucked_away, forwarded=forwarded)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -128,29 +142,28 @@ async def test_the_last_source_that_is_no_edge_is_who_speaks(
     ],
 )
 async def test_an_edge_that_does_not_say_who_speaks_is_not_believed(
-    edge: Client, tucked_away: Originator, forwarded: str
+    edge: Served, tucked_away: Originator, forwarded: str
 ) -> None:
-    answer = await ask(edge, tucked_away, forwarded=forwarded, x_forwarded_for=BEHIND)
+    answer = await ask(edge.client, tucked_away, forwarded=forwarded, x_forwarded_for=BEHIND)
 
     assert (answer.status, answer.error_type) == (401, "AUTHENTICATION_ERROR")
     assert answer.headers["www-authenticate"].startswith("Basic")
 
 
 async def test_a_listed_source_behind_the_edge_is_still_not_another_originators(
-    edge: Client, tucked_away: Originator
+    edge: Served, tucked_away: Originator
 ) -> None:
     elsewhere = "for=203.0.113.9"
 
-    assert (await ask(edge, TILL, forwarded=elsewhere)).status == 200
-    assert (await ask(edge, tucked_away, forwarded=elsewhere)).status == 401
+    assert (await ask(edge.client, TILL, forwarded=elsewhere)).status == 200
+    assert (await ask(edge.client, tucked_away, forwarded=elsewhere)).status == 401
 
 
-async def test_two_forwarded_headers_are_one_list(edge: Client, tucked_away: Originator) -> None:
+async def test_two_forwarded_headers_are_one_list(edge: Served, tucked_away: Originator) -> None:
     """An edge may add a header of its own instead of its element; the attacker's comes before it."""
-    host, port = edge.root.removeprefix("http://").split(":")
     credentials = base64.b64encode(f"{tucked_away.id}:{tucked_away.password}".encode())
     for first, last, status in ((BEHIND, "203.0.113.9", 401), ("203.0.113.9", BEHIND, 200)):
-        async with connected((host, int(port))) as raw:
+        async with edge.listener.connected(edge.address) as raw:
             await raw.send(
                 b"GET %b/products HTTP/1.1\r\nHost: x\r\nForwarded: for=%b\r\nForwarded: for=%b\r\n"
                 b"Authorization: Basic %b\r\n\r\n" % (BASE.encode(), first.encode(), last.encode(), credentials)
@@ -158,13 +171,12 @@ async def test_two_forwarded_headers_are_one_list(edge: Client, tucked_away: Ori
             assert (await raw.answer())[0] == status
 
 
-async def test_pages_without_a_password_are_not_shown_to_strangers_behind_the_edge(edge: Client) -> None:
-    stranger = await edge.send("GET", "/openapi.json", by=None, headers={"forwarded": "for=192.0.2.1"})
-    listed = await edge.send("GET", "/openapi.json", by=None, headers={"forwarded": "for=203.0.113.1"})
+async def test_pages_without_a_password_are_not_shown_to_strangers_behind_the_edge(edge: Served) -> None:
+    stranger = await edge.client.send("GET", "/openapi.json", by=None, headers={"forwarded": "for=192.0.2.1"})
+    listed = await edge.client.send("GET", "/openapi.json", by=None, headers={"forwarded": "for=203.0.113.1"})
 
     assert (stranger.status, listed.status) == (401, 200)
 
 
-async def test_an_address_that_is_no_edge_may_not_connect_to_the_plain_port(edge: Client) -> None:
-    host, port = edge.root.removeprefix("http://").split(":")
-    assert await is_shut_out((host, int(port)), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", source=own_address())
+async def test_an_address_that_is_no_edge_and_not_listed_may_not_connect(edge: Served) -> None:
+    assert await is_shut_out(edge.address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", source=own_address())
