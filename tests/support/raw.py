@@ -79,11 +79,13 @@ async def connected(
 ) -> AsyncIterator[Raw]:
     """A connection to an address, from a source address of this machine; with `tls` over TLS, `opening` before it."""
     local = None if source is None else (source, 0)
-    reader, writer = await asyncio.open_connection(*address, local_addr=local)
+    at_once = None if opening else tls  # `start_tls` does not see that a connection was reset before it
+    reader, writer = await asyncio.open_connection(*address, local_addr=local, ssl=at_once)
     try:
-        writer.write(opening)
-        if tls is not None:
-            await writer.start_tls(tls, server_hostname=address[0])
+        if opening:
+            writer.write(opening)
+            if tls is not None:
+                await writer.start_tls(tls, server_hostname=address[0], ssl_handshake_timeout=WAIT_S)
         yield Raw(reader, writer)
     finally:
         writer.close()
@@ -99,3 +101,12 @@ async def is_shut_out(address: tuple[str, int], data: bytes, *, source: str | No
             return await raw.rest() == b"" and raw.reset
     except ConnectionResetError:  # before we knew that it was open
         return True
+
+
+def hello() -> bytes:
+    """The first message of a handshake, as a client of today sends it."""
+    sent = ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return sent.read()

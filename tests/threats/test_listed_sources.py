@@ -5,28 +5,21 @@ import base64
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from ipaddress import ip_network
-from urllib.parse import urlsplit
 
 import pytest
 
 from support.addresses import own_address
-from support.client import BASE, Client
+from support.client import BASE
+from support.listener import Listener, Place
 from support.messages import new_id
 from support.originators import Originator
-from support.raw import connected, is_shut_out
+from support.raw import connected, hello, is_shut_out
 from support.switch import Switch
 from support.waiting import eventually
 
 HERE = "127.0.0.1"
-
-
-def address_of(client: Client) -> tuple[str, int]:
-    """Host and port that a client speaks to."""
-    url = urlsplit(client.root)
-    assert url.hostname is not None
-    assert url.port is not None
-    return url.hostname, url.port
 
 
 def products(by: Originator, password: str | None = None) -> bytes:
@@ -41,22 +34,48 @@ def an_originator(*sources: str) -> Originator:
     return Originator(f"S-{new_id()[:8]}", {"product_lookup": True, "sources": listed})
 
 
-async def test_n2_a_source_that_is_not_listed_is_reset_before_anything_is_read(switch: Switch) -> None:
+async def test_n2_a_source_that_is_not_listed_is_reset_before_anything_is_read(listener: Listener) -> None:
     """Also when it says nothing: there is nothing to wait for."""
     stranger = own_address()
-    for data in (products(an_originator()), b"", b"\x16\x03\x01", b"GARBAGE\r\n\r\n"):
-        assert await is_shut_out(switch.address, data, source=stranger), data
+    for data in (products(an_originator()), b"", hello(), b"GARBAGE\r\n\r\n"):
+        assert await is_shut_out(listener.address, data, source=stranger), data
 
 
-async def test_n2_a_source_that_the_listener_lists_is_served(switch: Switch) -> None:
+async def test_n2_a_source_that_the_listener_lists_is_served(switch: Switch, listener: Listener) -> None:
     till = an_originator()
     await switch.add_originator(till)
     async with (
-        switch.extra_worker(INTERFACE_SOURCES=f"198.51.100.0/24,{own_address()}") as client,
-        connected(address_of(client), source=own_address()) as raw,
+        listener.worker(**{listener.sources: f"198.51.100.0/24,{own_address()}"}) as (address, _),
+        listener.connected(address, source=own_address()) as raw,
     ):
         await raw.send(products(till))
         assert (await raw.answer())[0] == 200
+
+
+async def test_n2_an_originators_own_source_may_connect_over_tls_as_long_as_it_is_its_own(
+    switch: Switch, listeners: tuple[Listener, Listener]
+) -> None:
+    """Not without TLS: there its password would have crossed a network in clear."""
+    plain, over_tls = listeners
+    till = an_originator(own_address())
+    await switch.register(till)
+
+    async def served() -> int:
+        try:
+            async with over_tls.connected(source=own_address()) as raw:
+                await raw.send(products(till))
+                return (await raw.answer())[0]
+        except (OSError, EOFError):  # not yet let in
+            return 0
+
+    assert await eventually(served, "its source in the worker") == 200
+    assert await is_shut_out(plain.address, products(till), source=own_address())
+    async with over_tls.connected(source=own_address()) as raw:
+        await raw.send(products(till))
+        assert (await raw.answer())[0] == 200
+        await switch.set_originator(till.id, sources=[ip_network("198.51.100.7")])
+        assert await raw.rest() == b""
+    assert await is_shut_out(over_tls.address, hello(), source=own_address())
 
 
 async def test_n2_an_originator_is_known_at_its_own_sources_only_and_cannot_find_out_why(switch: Switch) -> None:
@@ -75,10 +94,12 @@ async def test_n2_an_originator_is_known_at_its_own_sources_only_and_cannot_find
     assert sum("right password, but not from this source" in line for line in told) == 1, "operators can"
 
 
-async def test_n2_a_change_of_an_originators_sources_counts_for_connections_that_are_open(switch: Switch) -> None:
+async def test_n2_a_change_of_an_originators_sources_counts_for_connections_that_are_open(
+    switch: Switch, listener: Listener
+) -> None:
     till = an_originator(HERE)
     await switch.add_originator(till)
-    async with connected(switch.address) as raw:
+    async with listener.connected() as raw:
         await raw.send(products(till))
         assert (await raw.answer())[0] == 200
 
@@ -102,40 +123,45 @@ def version_2(source: str, extensions: bytes = b"", command: int = 0x21) -> byte
     return b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", command, 0x11, len(body)) + body
 
 
+@dataclass(frozen=True)
+class Balanced:
+    """A worker behind a balancer, and an originator behind that."""
+
+    listener: Listener
+    address: Place
+    till: Originator
+
+
 @pytest.fixture(scope="module")
-async def balanced(switch: Switch) -> AsyncIterator[tuple[tuple[str, int], Originator]]:
-    """A worker behind a balancer on loopback, and an originator behind that, which may come from 198.51.100.0/24."""
+async def balanced(switch: Switch, listener: Listener) -> AsyncIterator[Balanced]:
+    """The balancer is on loopback, and the originator may come from 198.51.100.0/24."""
     till = an_originator("198.51.100.0/24")
     await switch.register(till)
-    async with switch.started_worker(TRUSTED_EDGES="127.0.0.0/8", PROXY_PROTOCOL="true") as (address, process):
+    async with listener.started(TRUSTED_EDGES="127.0.0.0/8", PROXY_PROTOCOL="true") as (address, process):
 
         async def serves() -> bool:
             process.must_run()
             try:
-                async with connected(address) as raw:
-                    await raw.send(version_1("198.51.100.7") + products(till))
+                async with listener.connected(address, opening=version_1("198.51.100.7")) as raw:
+                    await raw.send(products(till))
                     return b"200 OK" in await raw.until(b"\r\n")
             except (OSError, EOFError):
                 return False
 
         await eventually(serves, "a worker that believes its balancer", within_s=30)
-        yield address, till
+        yield Balanced(listener, address, till)
 
 
 Header = Callable[[str], bytes]
 
 
 @pytest.mark.parametrize("header", [version_1, version_2, lambda source: version_2(source, b"\x04\x00\x02ok")])
-async def test_n2_behind_a_balancer_the_source_that_it_names_is_the_source(
-    balanced: tuple[tuple[str, int], Originator], header: Header
-) -> None:
-    address, till = balanced
-    async with connected(address) as raw:
-        await raw.send(header("198.51.100.9"))  # alone: what follows comes when it comes
-        await raw.send(products(till))
+async def test_n2_behind_a_balancer_the_source_that_it_names_is_the_source(balanced: Balanced, header: Header) -> None:
+    async with balanced.listener.connected(balanced.address, opening=header("198.51.100.9")) as raw:
+        await raw.send(products(balanced.till))
         assert (await raw.answer())[0] == 200
     for stranger in ("203.0.113.9", "127.0.0.2"):  # its loopback is not ours
-        assert await is_shut_out(address, header(stranger) + products(till)), stranger
+        assert await is_shut_out(balanced.address, header(stranger) + products(balanced.till)), stranger
 
 
 @pytest.mark.parametrize(
@@ -159,18 +185,24 @@ async def test_n2_behind_a_balancer_the_source_that_it_names_is_the_source(
     ],
 )
 async def test_n2_a_connection_of_the_balancer_that_does_not_say_who_speaks_is_reset(
-    balanced: tuple[tuple[str, int], Originator], data: bytes
+    balanced: Balanced, data: bytes
 ) -> None:
-    assert await is_shut_out(balanced[0], data)
+    assert await is_shut_out(balanced.address, data)
 
 
-async def test_n2_half_a_header_is_not_waited_for(balanced: tuple[tuple[str, int], Originator]) -> None:
+async def test_n2_half_a_header_is_not_waited_for(balanced: Balanced) -> None:
     async with asyncio.timeout(15):
-        assert await is_shut_out(balanced[0], b"PROXY TCP4 198")
+        assert await is_shut_out(balanced.address, b"PROXY TCP4 198")
 
 
-async def test_the_proxy_protocol_from_anybody_else_is_no_http(switch: Switch) -> None:
+async def test_the_proxy_protocol_from_anybody_else_is_no_http_and_no_handshake(
+    switch: Switch, listener: Listener
+) -> None:
     """The worker trusts no edge: who names a source is not believed, and not served."""
     for header in (version_1("198.51.100.7"), version_2("198.51.100.7")):
-        answered = await switch.raw(header + products(an_originator()))
-        assert answered.startswith(b"HTTP/1.1 400"), answered
+        async with listener.connected() as raw:
+            await raw.send(header + products(an_originator()))
+            assert (await raw.answer())[0] == 400
+        async with connected(switch.tls_address) as raw:
+            await raw.send(header + hello())
+            assert len(await raw.rest()) <= 7  # a TLS alert at most

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -14,7 +13,7 @@ from support.addresses import own_address
 from support.client import BASE
 from support.listener import Listener, Place, connections_at
 from support.originators import HOSTILE
-from support.raw import Raw, connected
+from support.raw import Raw, connected, hello
 from support.switch import SETTINGS, Switch
 from support.waiting import eventually
 from voucherswitch.config.limits import (
@@ -66,15 +65,6 @@ REQUESTS: Sequence[Slow] = [
     Slow("a chunk's extension", CHUNKS + b"1;", b"a", BODY_READ_S, TIMED_OUT),
     Slow("a body that was refused", UNREAD, b"1\r\na\r\n", BODY_DISCARDED_S, b"HTTP/1.1 415"),
 ]
-
-
-def hello() -> bytes:
-    """The first message of a handshake, as a client of today sends it."""
-    sent = ssl.MemoryBIO()
-    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost")
-    with pytest.raises(ssl.SSLWantReadError):
-        client.do_handshake()
-    return sent.read()
 
 
 async def ends(raw: Raw, slow: Slow) -> tuple[bytes, float]:
