@@ -163,6 +163,18 @@ def test_a_changed_event_is_named() -> None:
     assert faults(rows) == [(2, "event 2 was changed: its hash is not that of its content")]
 
 
+@pytest.mark.parametrize(
+    "content",
+    ['{"amount":1.5}', '{"amount":1e400}', '{"amount":9007199254740993}', "[" * 6_000 + "]" * 6_000, "9" * 5_000],
+    ids=["fraction", "infinite", "large", "deep", "long"],
+)
+def test_an_event_that_was_changed_into_what_none_of_ours_can_hold_is_named(content: str) -> None:
+    """Whoever edits the table must not end the walk, nor the worker whose duty it is."""
+    rows = trail(3)
+    rows[1]["after"] = content
+    assert faults(rows) == [(2, "event 2 was changed: its hash is not that of its content")]
+
+
 def test_a_changed_event_with_a_hash_made_anew_no_longer_carries_the_next_one() -> None:
     rows = trail(4)
     rows[1] = rehashed(rows[:2], 2, object_id="u-2")[1]
