@@ -242,12 +242,15 @@ async def _archive_due(parts: Parts) -> bool:
 
 
 async def every(seconds: float, chore: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:
-    """Do a chore now and then again after each pause; trouble with the database waits for the next time."""
+    """Do a chore now and then again after each pause, whatever came of it: trouble waits for the next time."""
     while not stopping.is_set():
         try:
             await chore()
         except DATABASE_TROUBLE as error:
             log.warning("chore not done; tried again later", chore=chore.__qualname__, reason=_reason(error))
+        except Exception:
+            # Whatever it is: a chore that fails each time must not end the worker each time, which has advices to send.
+            log.exception("chore failed; tried again later", chore=chore.__qualname__)
         try:
             async with asyncio.timeout(seconds):
                 await stopping.wait()
