@@ -213,6 +213,24 @@ def test_settings_that_contradict_each_other_are_refused(values: dict[str, objec
     assert said in refusal(**values)
 
 
+@pytest.mark.parametrize(
+    "name", ["token_issuer", "oauth_issuer", "oauth_jwks_url", "console_oidc_issuer", "console_oidc_redirect_url"]
+)
+def test_what_carries_keys_or_passwords_is_https_or_on_this_machine(name: str) -> None:
+    """The client secret and the codes of a single sign-on among them."""
+    whole = {
+        "oauth_issuer": "https://issuer.example",
+        "oauth_jwks_url": "https://issuer.example/keys",
+        "console_oidc_issuer": "https://idp.example",
+        "console_oidc_client_id": "console",
+        "console_oidc_client_secret": "secret",
+        "console_oidc_redirect_url": "https://console.example/signin/oidc/callback",
+    }
+    Settings(**whole)
+    Settings(**whole | {name: "http://127.0.0.1:9000/x"})
+    assert refusal(**whole | {name: "http://idp.example/x"}).startswith(f"{name} (argument): 'http://idp.example/x' ")
+
+
 def test_a_database_of_ones_own_takes_any_number_of_connections() -> None:
     Settings(workers=64, journal_connections=64, database_url="postgresql://h/db")
 

@@ -21,6 +21,15 @@ _FIRST_AND_LONGEST: Final = (
     ("resolve_backoff_initial_ms", "resolve_backoff_max_ms"),
 )
 
+# Addresses of keys, passwords and codes.
+_CONFIDENTIAL: Final = (
+    "token_issuer",
+    "oauth_issuer",
+    "oauth_jwks_url",
+    "console_oidc_issuer",
+    "console_oidc_redirect_url",
+)
+
 # Makes the error of a setting: its name, what is wrong with it, what to set.
 Refusal: TypeAlias = Callable[[str, str, str], SettingsError]
 
@@ -145,9 +154,9 @@ def _refuse_open_doors(settings: "Settings", refuse: Refusal) -> None:
 
 def _refuse_issuers(settings: "Settings", refuse: Refusal) -> None:
     """The issuers of tokens: ours, and one outside."""
-    for name in ("token_issuer", "oauth_issuer", "oauth_jwks_url"):
+    for name in _CONFIDENTIAL:
         url: str | None = getattr(settings, name)
-        if url is not None and url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
+        if url and urlsplit(url).scheme != "https" and not is_loopback(urlsplit(url).hostname or ""):
             raise refuse(name, f"{url!r} would carry keys or passwords in clear", "set an https address")
     if settings.oauth_issuer is None:
         if settings.oauth_jwks_url is not None:

@@ -124,7 +124,8 @@ class Oidc:
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
         builder = ClientBuilder().timeout(timedelta(seconds=OIDC_WAIT_S)).follow_redirects(False).no_proxy()
-        self._client: Client = builder.build()
+        # Also where its metadata send us: the client secret goes to the token endpoint.
+        self._client: Client = builder.https_only(provider.issuer.startswith("https:")).build()
         self._kept: dict[str, tuple[float, Any]] = {}
 
     async def close(self) -> None:
