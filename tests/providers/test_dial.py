@@ -352,6 +352,7 @@ async def test_a_proxy_that_does_not_tunnel_is_not_sent_through(says: bytes, cau
     [
         ({"proxy_url": "https://proxy.example:3128"}, "proxy_url is not an http URL"),
         ({"proxy_url": "http://proxy.example:3128/"}, "proxy_url is not an http URL"),
+        ({"proxy_url": "http://[2001:db8::1:3128"}, "proxy_url is not an http URL"),
         ({"proxy_url": "http://u:example@proxy.example:3128"}, "proxy_url holds credentials"),
         ({"proxy_url": "http://10.0.0.1:3128"}, "proxy_url is a private address"),
         (

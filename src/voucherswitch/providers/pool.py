@@ -102,6 +102,13 @@ class ProviderPool:
             self.faults[provider.id] = str(error)
             log.error("provider cannot be used", provider=provider.id, reason=str(error))
             return
+        except Exception as error:
+            # Whatever it is, the others must be served, and the changes of the catalogue must come into force.
+            self.faults[provider.id] = (
+                f"our fault: the connector could not be built ({type(error).__name__}); see the log"
+            )
+            log.exception("provider cannot be used", provider=provider.id)
+            return
         self.faults.pop(provider.id, None)
         self._connected[provider.id] = _Connected(provider, connector)
         self.capabilities[provider.id] = connector.capabilities

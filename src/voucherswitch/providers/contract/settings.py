@@ -302,11 +302,12 @@ def _check_outbound(settings: CommonSettings, provider_id: str) -> None:
         if settings.proxy_credentials is not None:
             refuse(provider_id, "proxy_credentials", "is set without a proxy", "nothing, or proxy_url to the proxy")
         return
+    bare = False
     try:
         scheme, host, port = split_url(settings.proxy_url)
+        bare = settings.proxy_url == f"http://{urlsplit(settings.proxy_url).netloc}"
     except ValueError:
         scheme, host, port = "", "", 0
-    bare = settings.proxy_url == f"http://{urlsplit(settings.proxy_url).netloc}"
     if scheme != "http" or not host or not port or not bare:
         refuse(provider_id, "proxy_url", "is not an http URL of host and port", _hint(kind, "proxy_url"))
     if "@" in settings.proxy_url:
