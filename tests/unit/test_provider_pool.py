@@ -13,7 +13,11 @@ async def test_a_provider_that_nobody_foresaw_is_told_and_the_others_are_served(
     """Else no worker would learn of any change any more: whoever is disabled would go on selling."""
     pool = ProviderPool(a_vault(), in_flight_max=1, sandbox=True)
     providers = [
-        Provider(id="odd", connector="sandbox", settings=GOOD | {"tls": {"ca_file": "a\0b"}}),
+        Provider(
+            id="odd",
+            connector="sandbox",
+            settings=GOOD | {"base_url": "https://127.0.0.1:9100", "tls": {"ca_file": "a\0b"}},
+        ),
         Provider(id="karoo", connector="sandbox", settings=GOOD),
     ]
     try:
