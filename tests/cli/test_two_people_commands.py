@@ -71,6 +71,8 @@ async def test_a_password_is_set_when_a_second_person_has_agreed_and_waits_nowhe
     request = await counter.asked("originator", "password", "7777", "--password", LEAKED)
     again = await counter.run("originator", "password", "7777", "--why", "as agreed on with the shops")
     assert (again.code, f"approval show {request}" in again.line) == (1, True)
+    early = await counter.run("originator", "password", "7777", "--password", LEAKED)
+    assert (early.code, f"{request} waits for somebody else to agree" in early.line) == (1, True)
     assert await counter.password_is(FIRST), "nothing is done before somebody agrees"
     shown = (await counter.ok("approval", "show", request, "--json")).json
     assert (shown["before"], shown["after"]) == ({"password": "set"}, {"password": "changed"})
@@ -139,6 +141,10 @@ async def test_everything_that_decides_who_sells_what_where_waits(counter: Count
     await counter.agreed("originator", "certificate", "remove", "7777", "--fingerprint", key, "--password-alone")
     table = counter.folder / "more.csv"
     table.write_text("product_id,receiver_id,name,amount\nGIFT80,77777777,Gift,80\n", encoding="utf-8")
+    await counter.approve(await counter.asked("product", "import", str(table)), "cal")
+    await counter.agreed("product", "add", "GIFT80", "--receiver", "77777777", "--name", "Other", "--amount", "81")
+    moved = await counter.run("product", "import", str(table))
+    assert (moved.code, "add --why" in moved.line) == (1, True), "what it replaces is not what it was"
     assert "1 products imported" in (await counter.agreed("product", "import", str(table))).out
     assert (await counter.run(*provider)).code == 1  # its settings lack: nobody is asked for what cannot be
     assert await counter.office.pool.fetchval("SELECT count(*) FROM approval WHERE object_id = 'mobi'") == 0

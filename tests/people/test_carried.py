@@ -1,11 +1,13 @@
 """Changes that whoever asked makes himself, once somebody else has agreed: just what was agreed to, once, in time."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from people.people_support import HOST, Office
 from people.test_approvals import agreed, past_due
+from support.waiting import eventually
 from voucherswitch.people import approvals
 from voucherswitch.people.approvals import Maker, NotAllowedError, Request, carried
 from voucherswitch.people.approvals.carried import NotAgreedError, Wish
@@ -65,6 +67,37 @@ async def test_it_is_asked_for_agreed_to_and_then_done_once(manned: Office) -> N
     ]  # fmt: skip
     assert {(row["before"], row["after"]) for row in told} == {('{"sources": null}', '{"sources": ["10.1.2.0/24"]}')}
     assert (await tried(manned, sources("10.1.2.0/24"))).approval_id == "a-2", "once"
+
+
+async def test_it_is_done_once_however_many_do_it(manned: Office) -> None:
+    await tried(manned, sources("10.1.2.0/24"))
+    await agreed(manned, "cal", "a-1")
+    ends = await asyncio.gather(*(tried(manned, sources("10.1.2.0/24")) for _ in range(2)))
+    assert sorted(end.state for end in ends) == ["EXECUTED", "REQUESTED"]
+
+
+async def test_whoever_asks_while_it_is_done_waits_and_nobody_waits_for_him(manned: Office) -> None:
+    """Both hold the requests and the trail: in the same order, or each waits for the other."""
+    await tried(manned, sources("10.1.2.0/24"))
+    await agreed(manned, "cal", "a-1")
+    async with manned.pool.acquire() as connection:
+        async with connection.transaction():
+            asked = await carried.take(connection, MAKER, sources("10.1.2.0/24"))
+            async with audited(connection, HOST, "allowlist.change", "originator", "7") as change:
+                change.after = {"sources": ["10.1.2.0/24"]}
+            asking = asyncio.create_task(tried(manned, other(8)))
+            await eventually(lambda: _somebody_waits(manned), "asking waits")
+            await carried.carried_out(connection, MAKER, asked)
+        assert (await approvals.read(connection, "a-1")).state == "EXECUTED"
+    assert (await asking).state == "REQUESTED"
+
+
+async def _somebody_waits(office: Office) -> bool:
+    return bool(await office.pool.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))
+
+
+def other(number: int) -> Wish:
+    return Wish.of("allowlist.change", "originator", str(number), {"sources": None}, {"sources": ["10.0.0.0/8"]})
 
 
 async def test_only_what_was_agreed_to_is_done(manned: Office) -> None:

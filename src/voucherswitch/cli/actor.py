@@ -122,6 +122,10 @@ async def asked_for(connection: "Connection", policy: "Policy", refused: "NotAgr
     from voucherswitch.people.approvals import Maker, carried
 
     if why is None:
+        if (pending := await carried.waiting(connection, refused.wish)) is not None:
+            raise CommandError(
+                f"{pending} waits for somebody else to agree; see: voucherswitch approval show {pending}"
+            ) from None
         raise CommandError(WHY_NOT) from None
     request = await carried.ask(connection, policy, Maker.of_host(cli_actor()), refused, why)
     return Asked(

@@ -24,6 +24,16 @@ LINES_MAX: Final = 1_000_000
 # often slows it down.
 _BATCH: Final = 1_000
 
+_REPLACED: Final = """
+WITH found AS (
+    SELECT convert_to(p::text, 'UTF8') AS line FROM product AS p WHERE product_id = ANY ($1::text[])
+     UNION ALL
+    SELECT convert_to(r::text, 'UTF8') FROM route AS r WHERE product_id = ANY ($1::text[])
+)
+SELECT count(*) AS rows,
+       encode(sha256(coalesce(string_agg(sha256(line), ''::bytea ORDER BY line), '')), 'hex') AS sha256
+  FROM found
+"""
 _PUT: Final = """
 INSERT INTO product (product_id, receiver_id, name, barcode, description, amount_cents, min_cents, max_cents, enabled,
                      listed, channels)
@@ -91,6 +101,7 @@ async def store_products(
         with _progress("Importing") as progress:
             task = progress.add_task("", total=len(products) + len(routes))
             async with changing(connection, "product.import", "catalogue", None, why=why) as change:
+                change.before = await _replaced(connection, products)
                 change.after = {**source, "products": len(products), "routes": len(routes)}
                 for start in range(0, len(products), _BATCH):
                     batch = products[start : start + _BATCH]
@@ -105,6 +116,13 @@ async def store_products(
         raise CommandError(
             f"nothing was imported: the catalogue changed meanwhile ({error.detail}); import it again"
         ) from None
+
+
+async def _replaced(connection: "asyncpg.Connection", products: Sequence["Product"]) -> dict[str, object]:
+    """What is there of these products and their routes: how many, and a digest that tells whether it is the same."""
+    row = await connection.fetchrow(_REPLACED, [product.id for product in products])
+    assert row is not None  # an aggregate
+    return dict(row)
 
 
 def _rows(file: Path, reader: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str | None]]]:

@@ -104,6 +104,8 @@ async def take(connection: Connection, maker: Maker, wish: Wish) -> Request:
         NotAgreedError: there is none. `moved` names one that was agreed to when its object was another.
         PeopleError: there is one, and somebody else asked for it.
     """
+    # The table before the trail, as whoever asks does: otherwise each of the two could wait for the other.
+    await connection.execute("LOCK TABLE approval IN ROW EXCLUSIVE MODE")
     rows = await connection.fetch(
         "SELECT approval_id, requested_by, before, after FROM approval"
         " WHERE state = 'APPROVED' AND action = $1 AND object_kind = $2 AND object_id = $3"
@@ -127,6 +129,16 @@ async def take(connection: Connection, maker: Maker, wish: Wish) -> Request:
 async def carried_out(connection: Connection, maker: Maker, asked: Request) -> None:
     """Say of a request that its change is made."""
     await engine.ended(connection, maker.actor, asked, "EXECUTED", "approval.execute", f"done by {maker.actor.id}")
+
+
+async def waiting(connection: Connection, wish: Wish) -> str | None:
+    """The request for this that waits for somebody to agree; None: there is none."""
+    found: str | None = await connection.fetchval(
+        "SELECT approval_id FROM approval WHERE state = 'REQUESTED' AND action = $1 AND object_kind = $2"
+        " AND object_id = $3 AND expires_at > clock_timestamp()",
+        wish.action, wish.object_kind, wish.object_id,
+    )  # fmt: skip
+    return found
 
 
 async def ask(connection: Connection, policy: Policy, maker: Maker, refused: NotAgreedError, comment: str) -> Request:
