@@ -24,6 +24,8 @@ class Identity:
     def __init__(self) -> None:
         self.key = RSAKey.generate_key(2048, {"kid": "k1"})
         self.published = [self.key]
+        # What a key set may hold besides: kinds that we do not know yet, and mistakes.
+        self.odd: list[Any] = [{"kty": "AKP", "kid": "k9", "alg": "ML-DSA-44"}, {"kty": ["RSA"]}, "no key"]
         self.claims: dict[str, Any] = {}
         self.algorithm = "RS256"
         self.issuer = ""
@@ -67,7 +69,7 @@ def identity() -> Iterator[Identity]:
                 found = {name: state.issuer + path for name, path in zip(names, paths, strict=True)}
                 self._send(200, found | {"issuer": state.issuer})
             elif self.path == "/jwks":
-                self._send(200, {"keys": [key.as_dict(private=False) for key in state.published]})
+                self._send(200, {"keys": [key.as_dict(private=False) for key in state.published] + state.odd})
             else:
                 self._send(404, {})
 

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import msgspec
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import Key, KeySet, import_key
 from msgspec import Struct
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
@@ -118,6 +118,21 @@ class _Tokens(Struct):
     id_token: str
 
 
+class _Published(Struct):
+    keys: list[Any]
+
+
+def _readable(published: list[Any]) -> list[Key]:
+    """The keys of a set that we can read; others are passed over (RFC 7517 §5): they may be of kinds yet to come."""
+    keys = []
+    for item in published:
+        try:
+            keys.append(import_key(item if isinstance(item, dict) else {}))
+        except (JoseError, ValueError, KeyError, TypeError):
+            continue
+    return keys
+
+
 class Oidc:
     """Speaks with one identity provider; keeps its metadata and keys for a while."""
 
@@ -191,14 +206,11 @@ class Oidc:
             wanted = header.get("kid")
         except (ValueError, AttributeError):
             raise OidcError("the ID token is no token") from None
-        document = await self._get(address, dict)
-        if wanted is not None and wanted not in {key.get("kid") for key in document.get("keys", ())}:
+        published = await self._get(address, _Published)
+        if wanted is not None and wanted not in [key.get("kid") for key in published.keys if isinstance(key, dict)]:
             self._kept.pop(address, None)
-            document = await self._get(address, dict)
-        try:
-            return KeySet.import_key_set(document)
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise OidcError(f"the issuer's keys cannot be read: {error}") from None
+            published = await self._get(address, _Published)
+        return KeySet(_readable(published.keys))
 
     async def _get(self, address: str, kind: type[Any]) -> Any:
         until, kept = self._kept.get(address, (0.0, None))
