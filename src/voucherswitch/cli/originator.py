@@ -2,22 +2,20 @@
 
 from collections.abc import Mapping
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voucherswitch.cli import originator_certificate, originator_client
-from voucherswitch.cli.actor import Why, agreed_first, changing
+from voucherswitch.cli import originator_certificate, originator_changes, originator_client
+from voucherswitch.cli.actor import Why, agreed_first
 from voucherswitch.cli.context import load_settings, with_database
 from voucherswitch.cli.errors import CommandError, usage_error
 from voucherswitch.cli.output import JsonFlag, plain, print_json, print_table
-from voucherswitch.cli.till_access import TillAccess, read_till, write_till
 
 if TYPE_CHECKING:
     import asyncpg
 
     from voucherswitch.catalogue.snapshot import Originator
-    from voucherswitch.config.settings import Settings
     from voucherswitch.security.peer import Network
 
 app = typer.Typer(help="Originators: who sends us requests.", no_args_is_help=True, rich_markup_mode=None)
@@ -146,16 +144,18 @@ def add(
       voucherswitch originator add 33335555 --name "Marula App" --single --deadline-s 30
     """
     values = _given(locals())
-    _check_id(originator_id)
-    after = _added(values)
+    originator_changes.check_id(originator_id)
+    after = originator_changes.added(values)
 
     async def may(connection: "asyncpg.Connection", _: object) -> None:
-        await _check_receivers(connection, values)
+        await originator_changes.check_receivers(connection, values)
         await agreed_first(connection, "originator.add", "originator", originator_id, before=None, after=after, why=why)
 
     if not load_settings().is_sandbox:
         with_database(may)
-    with_database(lambda connection, _: _add(connection, originator_id, values, _asked(password), why))
+    with_database(
+        lambda connection, _: originator_changes.add(connection, originator_id, values, _asked(password), why)
+    )
     print(f"Originator {originator_id} added.")
 
 
@@ -224,7 +224,7 @@ def change(
         values["single_confirm_delay_s"] = None
     if not values:
         usage_error("nothing to change: name at least one setting")
-    with_database(lambda connection, _: _change(connection, originator_id, values, why))
+    with_database(lambda connection, _: originator_changes.change_settings(connection, originator_id, values, why))
     print(f"Originator {originator_id} changed: {', '.join(values)}.")
 
 
@@ -243,13 +243,17 @@ def password(originator_id: Id, password: Password = None, why: Why = None) -> N
     """
 
     async def may(connection: "asyncpg.Connection", _: object) -> None:
-        await _check_known(connection, originator_id)
-        await agreed_first(connection, "credential.issue", "originator", originator_id, **_PASSWORD_CHANGE, why=why)
+        await originator_changes.check_known(connection, originator_id)
+        await agreed_first(
+            connection, "credential.issue", "originator", originator_id, **originator_changes.PASSWORD_CHANGE, why=why
+        )
 
     if not load_settings().is_sandbox:
         with_database(may)
     new = _asked(password)
-    with_database(lambda connection, settings: _set_password(connection, settings, originator_id, new, why))
+    with_database(
+        lambda connection, settings: originator_changes.set_password(connection, settings, originator_id, new, why)
+    )
     print(f"Password of originator {originator_id} set.")
 
 
@@ -269,7 +273,6 @@ def show(as_json: JsonFlag = False) -> None:
     print_table(("Id", "Name", "Messages", ">Deadline s", "Settings"), rows, empty="No originators.")
 
 
-_PASSWORD_CHANGE: Final[dict[str, Any]] = {"before": {"password": "set"}, "after": {"password": "changed"}}
 _LISTS = ("tolerated_fields", "receivers", "sources")
 
 
@@ -301,76 +304,10 @@ def _asked(password: str | None) -> str:
     return typed
 
 
-def _added(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {**values, "password": "set"}
-
-
-async def _add(
-    connection: "asyncpg.Connection", originator_id: str, values: dict[str, Any], secret: str, why: str | None
-) -> None:
-    from voucherswitch.catalogue.store import add_originator
-    from voucherswitch.security.passwords import hash_password
-
-    await _check_receivers(connection, values)
-    async with changing(connection, "originator.add", "originator", originator_id, why=why) as change:
-        change.after = _added(values)
-        await add_originator(connection, originator_id, values | {"password_hash": hash_password(secret)})
-
-
-async def _change(
-    connection: "asyncpg.Connection", originator_id: str, values: dict[str, Any], why: str | None
-) -> None:
-    from voucherswitch.catalogue.store import set_originator
-
-    await _check_receivers(connection, values)
-    action = "allowlist.change" if set(values) == {"sources"} else "originator.change"
-    async with changing(connection, action, "originator", originator_id, why=why) as change:
-        row = await connection.fetchrow("SELECT * FROM originator WHERE originator_id = $1 FOR UPDATE", originator_id)
-        change.before = {name: row[name] for name in values if name in row} if row else None
-        change.after = values
-        if values == {"enabled": False}:
-            change.needs = None  # minutes matter
-        await set_originator(connection, originator_id, values)
-
-
-async def _set_password(
-    connection: "asyncpg.Connection", settings: "Settings", originator_id: str, secret: str, why: str | None
-) -> None:
-    from voucherswitch.catalogue.store import set_originator
-    from voucherswitch.security.passwords import hash_password
-
-    async with changing(connection, "credential.issue", "originator", originator_id, why=why) as change:
-        change.before, change.after = _PASSWORD_CHANGE["before"], _PASSWORD_CHANGE["after"]
-        await set_originator(connection, originator_id, {"password_hash": hash_password(secret)})
-    noted = read_till(settings.data_dir)
-    if settings.environment == "sandbox" and noted is not None and noted.user == originator_id:
-        write_till(settings.data_dir, TillAccess(noted.url, noted.user, secret))
-
-
-async def _check_known(connection: "asyncpg.Connection", originator_id: str) -> None:
-    if not await connection.fetchval("SELECT EXISTS (SELECT FROM originator WHERE originator_id = $1)", originator_id):
-        raise CommandError(f"originator {originator_id} does not exist; see: originator list")
-
-
 async def _load(connection: "asyncpg.Connection") -> "list[Originator]":
     from voucherswitch.catalogue.store import load
 
     return list((await load(connection)).originators.values())
-
-
-def _check_id(originator_id: str) -> None:
-    if not 1 <= len(originator_id) <= 255 or ":" in originator_id or not originator_id.isprintable():
-        raise CommandError(
-            f"{originator_id!r} cannot be an originator's id: it is the user name of basic authentication, so 1 to 255 "
-            "characters and no colon"
-        )
-
-
-async def _check_receivers(connection: "asyncpg.Connection", values: Mapping[str, Any]) -> None:
-    known = {row["receiver_id"] for row in await connection.fetch("SELECT receiver_id FROM voucher_provider")}
-    for receiver in values.get("receivers") or ():
-        if receiver not in known:
-            raise CommandError(f"voucher provider {receiver} is not known; see: voucherswitch receiver list")
 
 
 def _notes(item: "Originator") -> str:
