@@ -273,9 +273,17 @@ class Switch:
     async def lone_worker(
         self, *, database_url: str | None = None, **settings: str
     ) -> AsyncIterator[tuple[Client, Process]]:
-        """As `extra_worker`, for a test that does something to the process."""
+        """As `extra_worker`, for a test that does something to the process.
+
+        The client speaks TLS where `client` does, but for a `TLS_PORT` that the test speaks to by itself.
+        """
+        tls = None
+        if self._context is not None and "TLS_PORT" not in settings:
+            tls = ClientTls(self.authority.path)
+            settings["TLS_PORT"] = str(self.free_port())
         async with self.started_worker(database_url=database_url, **settings) as ((_, port), process):
-            client = Client(f"http://127.0.0.1:{port}", self.client.document)
+            root = f"http://127.0.0.1:{port}" if tls is None else f"https://127.0.0.1:{settings['TLS_PORT']}"
+            client = Client(root, self.client.document, tls)
             try:
                 await eventually(lambda: _answers(client, process), "an extra worker that answers", within_s=READY_S)
                 yield client, process

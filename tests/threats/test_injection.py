@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from console.console_support import serving
+from support.certificates import ClientTls
 from support.client import BASE, Answer, Client
 from support.interface_examples import sample
 from support.messages import MOBITALK, Json, a_client, a_till, applied, changed, new_id, now, rand, references
@@ -125,9 +126,9 @@ async def mallory(switch: Switch, victim: tuple[Client, Process]) -> Till:
 
 
 @pytest.fixture(scope="module")
-async def undocumented(victim: tuple[Client, Process]) -> AsyncIterator[Client]:
+async def undocumented(switch: Switch, victim: tuple[Client, Process]) -> AsyncIterator[Client]:
     """A client of that worker that does not hold answers against the document."""
-    client = Client(victim[0].root)
+    client = Client(victim[0].root, tls=ClientTls(switch.authority.path))
     yield client
     await client.close()
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from support.addresses import absent
 from support.certificates import Authority, ClientTls, replace
 from support.messages import a_provision
 from support.originators import TILL
@@ -115,7 +116,7 @@ async def test_no_renegotiation(switch: Switch) -> None:
     """Keys cannot be changed in the middle, so that nothing is put before what an originator sends."""
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("needs the openssl command: Python's own module cannot ask for it")
+        absent("needs the openssl command: Python's own module cannot ask for it")
     host, port = switch.tls_address
     client = await asyncio.create_subprocess_exec(
         openssl, "s_client", "-connect", f"{host}:{port}", "-tls1_2", "-CAfile", str(switch.authority.path),
