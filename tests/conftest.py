@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from support.addresses import ensure_own_address
 from support.listener import Listener, both
 from support.originators import HASTY, OTHER, SINGLE, STRICT, TILL
 from support.simulator import SimulatorControl
@@ -18,6 +19,11 @@ _LONGEST: Final = "test_torture.py"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first. The Makefile keeps this order when it spreads the files over processes."""
     items.sort(key=lambda item: item.path.name != _LONGEST)
+
+
+def pytest_sessionstart() -> None:
+    """Before anything listens: attackers come from an address that is not loopback."""
+    ensure_own_address()
 
 
 @pytest.fixture(scope="session")
