@@ -134,8 +134,8 @@ class Connection(StrictHttp):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Begin; a connection that stays silent is closed like one that became idle."""
         super().connection_made(transport)
-        self._peer = Peer(self._peer.source, _certificate(transport))
         self._all.count(self.source)
+        self._peer = Peer(self._peer.source, _certificate(transport))
         if not self._all.has_room(self):
             self.say_last(GOODBYE)
             return
