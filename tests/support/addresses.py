@@ -20,8 +20,8 @@ _GIVEN: Final = "192.0.2.77"  # of a network for examples (RFC 5737)
 
 
 def absent(why: str) -> NoReturn:
-    """Skip a test for want of something on this machine. In CI it fails: there, nobody sees what was skipped."""
-    if os.environ.get("CI"):
+    """Skip a test for want of something on this machine. It fails with TESTS_SKIP_NOTHING, where nobody reads skips."""
+    if os.environ.get("TESTS_SKIP_NOTHING"):
         pytest.fail(why)
     pytest.skip(why)
 
