@@ -30,7 +30,7 @@ run: .venv/.synced ## the whole sandbox on this machine: database, simulators, s
 	@$(BIN)/voucherswitch up
 
 test: .venv/.synced ## all tests, two at a time; PYTEST_ARGS="-k name" and the like are passed on
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: .venv/.synced ## lint, format, types, and the rule which folder may import which
 	$(BIN)/ruff check

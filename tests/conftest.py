@@ -1,7 +1,6 @@
 """Fixtures of every tier. Nothing is started before the first test that asks for it."""
 
 from collections.abc import AsyncIterator
-from typing import Final
 
 import pytest
 
@@ -11,14 +10,6 @@ from support.originators import HASTY, OTHER, SINGLE, STRICT, TILL
 from support.simulator import SimulatorControl
 from support.switch import Switch
 from support.till import Till
-
-# One long test: begun last, a processor would wait for it alone; begun first, the others fill the time.
-_LONGEST: Final = "test_torture.py"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first. The Makefile keeps this order when it spreads the files over processes."""
-    items.sort(key=lambda item: item.path.name != _LONGEST)
 
 
 def pytest_sessionstart() -> None:
