@@ -169,6 +169,9 @@ class Connection:
         tag: str = await self._carry("execute", text, arguments)
         return tag
 
+    async def close(self, **_: object) -> None:
+        """The one real session goes on; who takes a lock of it gives it back himself."""
+
     @asynccontextmanager
     async def transaction(self, *, isolation: str = "", readonly: bool = False) -> AsyncIterator[None]:
         """Several reads of what does not change here, or chores: one moment, between whose statements nobody else runs.
@@ -224,5 +227,5 @@ class Pool(Connection):
     async def expire_connections(self) -> None:
         """There is none to expire: each statement's connection is drawn anew."""
 
-    async def close(self) -> None:
+    async def close(self, **_: object) -> None:
         """Nothing to close: the one real connection serves all worlds."""

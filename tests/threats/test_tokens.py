@@ -468,6 +468,7 @@ async def test_a_rotation_of_keys_breaks_no_token(switch: Switch, app: App) -> N
     before = await app.token()
     published = {key["kid"] for key in await keys_of(switch)}
     async with switch.pool.acquire() as connection:
+        await connection.execute("UPDATE token_key SET made_at = clock_timestamp() WHERE state = 1")
         with pytest.raises(token_keys.TokenKeyError, match="try again in"):
             await token_keys.rotate_token_keys(connection, switch.vault)
         await connection.execute("UPDATE token_key SET made_at = made_at - interval '1 h' WHERE state = 1")
