@@ -289,7 +289,7 @@ async def test_a3_the_senders_advice_probes_and_closes_the_breaker_for_requests_
         assert (await bench.tills[0].post("/vouchers/confirmations", confirmation)).status == 202
         await bench.door.open()
         await simulator.takes(sold["id"], "confirm")
-        await eventually(bench.is_closed, "a closed breaker")
+        await eventually(bench.is_closed, "a closed breaker", within_s=30)
 
         async def sells() -> bool:
             return (await bench.sell())[1].status == 201
