@@ -81,11 +81,16 @@ async def test_betway_an_order_that_stays_pending_is_cancelled_after_its_time(
     assert await betway.disagreements() == []
 
 
+@pytest.mark.parametrize("request_opens", [True, False])
 async def test_supabets_a_reservation_that_lapses_unconfirmed_is_released_and_not_confirmed_any_more(
-    board: dict[str, Provider], till: Till, switch: Switch
+    board: dict[str, Provider], till: Till, switch: Switch, request_opens: bool
 ) -> None:
+    """Also when its request cannot be read any more, which must not keep the worker from all others either."""
     supabets = board["supabets"]
     request, _ = await supabets.sold()
+    if not request_opens:
+        damaged = switch.vault.seal(b"{}", b"another row")
+        await switch.pool.execute("UPDATE transaction SET request = $2 WHERE request_id = $1", request["id"], damaged)
     await switch.pool.execute(
         """UPDATE transaction SET refs = jsonb_set(refs, '{reservedUntil}', '"2026-01-01T00:00:00.000Z"')
             WHERE request_id = $1""",

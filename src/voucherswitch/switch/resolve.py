@@ -182,12 +182,9 @@ async def take_back(record: Record, deps: Deps) -> None:
 
     A confirmation after that would be acknowledged here and refused there: the customer would keep a dead voucher.
     """
-    asked = asked_of(record, deps)
-    if asked is None:
-        return
-    closing = Closing(entry=asked.entry, from_states=mask((State.APPROVED,)), to=State.REVERSED)
-    if await deps.journal.close(undone(deps, closing, asked.provider_id), []):
-        log.info("approval lapsed unconfirmed", request_id=str(record.request_id), provider=asked.provider_id)
+    closing = Closing(entry=_entry(record), from_states=mask((State.APPROVED,)), to=State.REVERSED)
+    if await deps.journal.close(undone(deps, closing, record.provider_id or ""), []):
+        log.info("approval lapsed unconfirmed", request_id=str(record.request_id), provider=record.provider_id)
 
 
 async def _worth_cents(record: Record, code: str | None, deps: Deps) -> int | None:
@@ -238,13 +235,7 @@ def _asked(record: Record, request: _Recorded, deps: Deps) -> Asked | None:
     product = deps.snapshot.products.get(record.product_id or "")
     named = record.kind is not Kind.PROVISION and request.voucher is not None
     return Asked(
-        entry=Entry(
-            request_id=record.request_id,
-            generation=record.generation,
-            reference=record.reference,
-            kind=record.kind,
-            receiver_id=brand.receiver.id,
-        ),
+        entry=_entry(record),
         originator=replace(originator, single=record.single),  # by the mode in which it asked
         provider_id=record.provider_id or "",
         receiver=_institution(request.receiver) or brand.receiver,
@@ -253,6 +244,16 @@ def _asked(record: Record, request: _Recorded, deps: Deps) -> Asked | None:
         currency=record.currency or ZAR,
         voucher_code=request.voucher.code if named and request.voucher is not None else None,
         product_name=product.name if product is not None else brand.receiver.name,
+    )
+
+
+def _entry(record: Record) -> Entry:
+    return Entry(
+        request_id=record.request_id,
+        generation=record.generation,
+        reference=record.reference,
+        kind=record.kind,
+        receiver_id=record.receiver_id or "",
     )
 
 
