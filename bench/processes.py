@@ -13,6 +13,7 @@ TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PARENT: Final = 4 - 3
 _USER: Final = 14 - 3
 _SYSTEM: Final = 15 - 3
+_ENDED: Final = slice(16 - 3, 18 - 3)  # children that have ended and were waited for: user, system
 
 
 def cpu_s(pid: int) -> float:
@@ -21,6 +22,18 @@ def cpu_s(pid: int) -> float:
     if fields is None:
         raise BenchError(f"process {pid}, whose CPU is measured, has ended")
     return (int(fields[_USER]) + int(fields[_SYSTEM])) / TICKS_PER_S
+
+
+def tree_cpu_s(pid: int) -> float:
+    """Return the CPU time of a process and all below it, and that of its own children that have ended."""
+    fields = _stat(pid)
+    if fields is None:
+        raise BenchError(f"process {pid}, whose CPU is measured, has ended")
+    ticks = sum(int(ended) for ended in fields[_ENDED])
+    for one in (fields, *(_stat(below) for below in descendants(pid))):
+        if one is not None:
+            ticks += int(one[_USER]) + int(one[_SYSTEM])
+    return ticks / TICKS_PER_S
 
 
 def descendants(pid: int) -> list[int]:

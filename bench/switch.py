@@ -125,11 +125,15 @@ class Switch:
 
     def worker_pid(self) -> int:
         """Return the process that serves originators, of which there must be one."""
+        return self.process(WORKER)
+
+    def process(self, command: str) -> int:
+        """Return the process that runs a command of voucherswitch, of which there must be one."""
         assert self._child is not None
-        workers = [pid for pid in descendants(self._child.pid) if WORKER in arguments_of(pid)]
-        if len(workers) != 1:
-            raise BenchError(f"voucherswitch up has {len(workers)} processes {WORKER}, and one was asked for")
-        return workers[0]
+        found = [pid for pid in descendants(self._child.pid) if command in arguments_of(pid)]
+        if len(found) != 1:
+            raise BenchError(f"voucherswitch up has {len(found)} processes {command}, and one was asked for")
+        return found[0]
 
     def must_run(self) -> None:
         """Raise if it has ended."""
