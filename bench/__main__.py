@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from bench import machine
+from bench.contenders import Site
 from bench.errors import BenchError
 from bench.generator import Generator
 from bench.progress import Bar
@@ -39,9 +40,8 @@ def main(
     folder: Annotated[Path | None, typer.Option(help="Where the temporary directory is made.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary directory: logs and database.")] = False,
     database_url: Annotated[
-        str | None, typer.Option(help="Measure b and c on this PostgreSQL server; no switch is started.")
+        str | None, typer.Option(help="Measure on this PostgreSQL server, in databases made there and removed again.")
     ] = None,
-    provider_url: Annotated[str | None, typer.Option(help="The sandbox provider for b, with --database-url.")] = None,
 ) -> None:
     """Durable provisions per second: (a) voucherswitch, (b) a conventional stack, (c) the bare database."""
     console = Console(stderr=as_json)
@@ -52,18 +52,18 @@ def main(
             seconds=QUICK_SECONDS if quick else seconds,
             warmup=warmup,
             connections=connections,
-            workers=workers or machine.cores(),
             generator=generator,
-            interface_port=interface_port,
-            console_port=console_port,
-            simulator_port_base=simulator_port_base,
-            conventional_port=conventional_port,
+            site=Site(
+                workers=workers or machine.cores(),
+                interface_port=interface_port,
+                console_port=console_port,
+                simulator_port_base=simulator_port_base,
+                conventional_port=conventional_port,
+                database_url=database_url,
+            ),
             folder=folder,
             keep=keep,
-            database_url=database_url,
-            provider_url=provider_url,
         )
-        require_possible(plan)
         with Bar(console, plan.measured_s) as bar:
             report = measure(plan, bar)
     publish(report, console, table_of(report), as_json=as_json)
@@ -75,18 +75,6 @@ def parse_only(text: str) -> tuple[str, ...]:
     if not wanted or not wanted <= set(CONTENDERS):
         raise BenchError(f"--only {text!r} is not made of a, b and c, like --only a,c")
     return tuple(key for key in CONTENDERS if key in wanted)
-
-
-def require_possible(plan: Plan) -> None:
-    """Refuse plans that contradict themselves."""
-    if plan.database_url is None:
-        if plan.provider_url is not None:
-            raise BenchError("--provider-url needs --database-url")
-        return
-    if "a" in plan.only:
-        raise BenchError("with --database-url no switch is started: add --only b,c")
-    if "b" in plan.only and plan.provider_url is None:
-        raise BenchError("(b) needs --provider-url beside --database-url")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
-from uuid import uuid4
+from uuid import UUID, uuid4
+
+from msgspec import Struct
 
 from bench.errors import BenchError
 from bench.provision import ORIGINATOR, PATH, REQUEST, body_around_id
@@ -14,20 +16,35 @@ from bench.provision import ORIGINATOR, PATH, REQUEST, body_around_id
 ANSWER_S: Final = 30.0
 
 
-def answer_of(url: str, password: str, who: str, provision: Mapping[str, object] = REQUEST) -> object:
-    """Provision one voucher and return the answer."""
+class Answer(Struct, frozen=True):
+    """What came back to one provision, and the id that it was sent with."""
+
+    request_id: UUID
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def answer_of(url: str, password: str, who: str, provision: Mapping[str, object] = REQUEST) -> Answer:
+    """Provision one voucher and return the answer.
+
+    Raises:
+        BenchError: it is anything but a 201 with JSON.
+    """
+    request_id = uuid4()
     before, after = body_around_id(provision)
     credentials = b64encode(f"{ORIGINATOR}:{password}".encode()).decode()
     request = Request(
         url + PATH,
-        (before + str(uuid4()) + after).encode(),
+        (before + str(request_id) + after).encode(),
         {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"},
     )
     try:
         with urlopen(request, timeout=ANSWER_S) as answer:
             if answer.status != 201:
                 raise BenchError(f"{who} answered a provision with {answer.status}, not 201")
-            return json.load(answer)
+            body = answer.read()
+            json.loads(body)
+            return Answer(request_id, answer.headers.items(), body)
     except HTTPError as error:
         said = error.read(300).decode("utf-8", "replace")
         raise BenchError(f"{who} answered a provision with {error.code}: {said}") from None
@@ -36,7 +53,7 @@ def answer_of(url: str, password: str, who: str, provision: Mapping[str, object]
 
 
 def differences(a: object, b: object) -> list[str]:
-    """Name the fields that only one of the answers has, or that have another type."""
+    """Of two answers as JSON, name the fields that only one of the answers has, or that have another type."""
     fields_a, fields_b = dict(fields(a)), dict(fields(b))
     return sorted(
         [f"only a has {field}" for field in fields_a.keys() - fields_b.keys()]

@@ -32,6 +32,7 @@ from rich.table import Table
 from bench import machine
 from bench.authentication_worker import STAGES
 from bench.children import Child, free_ports
+from bench.contenders import COMMAND
 from bench.database import require_durable
 from bench.errors import BenchError
 from bench.load import generate
@@ -39,7 +40,7 @@ from bench.processes import cpu_s
 from bench.progress import Bar
 from bench.provision import ORIGINATOR, REQUEST
 from bench.results import publish, told_in_one_line
-from bench.rounds import COMMAND, temporary_folder
+from bench.rounds import temporary_folder
 from bench.switch import Switch, environment
 from bench.tls_records import tls_us
 from voucherswitch.catalogue import store

@@ -1,4 +1,4 @@
-"""The PostgreSQL server that all three write to: its settings, the benchmark's own database, counts."""
+"""The PostgreSQL server that all of them write to: its settings, the benchmark's own databases, counts."""
 
 import asyncio
 from contextlib import suppress
@@ -9,7 +9,6 @@ import asyncpg
 
 from bench.errors import BenchError
 
-NAME: Final = "voucherswitch_bench"
 SETTINGS: Final = (
     "server_version",
     "fsync",
@@ -44,10 +43,11 @@ class Database:
         """Return the settings that decide what a commit costs."""
         return {name: str(asyncio.run(self._value(f"SHOW {name}"))) for name in SETTINGS}
 
-    def make_own(self) -> "Database":
-        """Create the benchmark's own database on the same server, empty."""
-        self.run(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)", f"CREATE DATABASE {NAME}")
-        return Database(with_database(self.url, NAME))
+    def make(self, name: str) -> "Database":
+        """Create a database on the same server, empty; one of that name is dropped."""
+        self.drop(name)
+        self.run(f"CREATE DATABASE {name}")
+        return Database(with_database(self.url, name))
 
     def checkpoint(self) -> None:
         """Write everything out, so that no contender pays for the pages of the one before it.
@@ -57,9 +57,9 @@ class Database:
         with suppress(asyncpg.InsufficientPrivilegeError):
             asyncio.run(self._checkpoint())
 
-    def drop_own(self) -> None:
-        """Remove it again."""
-        self.run(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+    def drop(self, name: str) -> None:
+        """Remove a database of the same server, whoever is connected to it."""
+        self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     async def _checkpoint(self) -> None:
         connection = await self._connect()

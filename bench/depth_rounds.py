@@ -16,13 +16,15 @@ from bench import machine
 from bench.answers import answer_of
 from bench.books import Books
 from bench.children import free_ports
+from bench.contenders import COMMAND
 from bench.database import require_durable, with_database
 from bench.depth_fill import fill
 from bench.errors import BenchError
 from bench.generator import put_own_load
 from bench.measurement import Measurement
 from bench.processes import cpu_s, descendants
-from bench.rounds import COMMAND, Display, temporary_folder
+from bench.progress import Display
+from bench.rounds import temporary_folder
 from bench.switch import PENDING, Switch
 from voucherswitch.journal.embedded import EmbeddedPostgres
 

@@ -1,7 +1,19 @@
 """How far a run is, on a line of the terminal."""
 
+from typing import Protocol
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Display(Protocol):
+    """Where a run tells how far it is."""
+
+    def say(self, doing: str) -> None: ...
+
+    def tick(self) -> None: ...
+
+    def finished(self, seconds: float) -> None: ...
 
 
 class Bar:

@@ -17,13 +17,15 @@ from bench import machine
 from bench.answers import answer_of
 from bench.books import Books
 from bench.children import free_ports
+from bench.contenders import COMMAND
 from bench.database import require_durable
 from bench.errors import BenchError
 from bench.generator import put_own_load
 from bench.measurement import Measurement
+from bench.progress import Display
 from bench.provider_report import ProviderReport, report_of
 from bench.provider_requests import AMOUNT_CENTS, PROVIDERS, SANDBOX, request_for
-from bench.rounds import COMMAND, Display, temporary_folder
+from bench.rounds import temporary_folder
 from bench.switch import PENDING, Switch
 
 DEFAULT: Final = (SANDBOX, "flash", "bluvoucher")

@@ -1,7 +1,6 @@
 """The one question that all are asked: a till sells a voucher of R250.00 (interface.md §10.1, without a product).
 
-The load generators send it with a fresh id each time. What the answer and the provider's messages look like is here
-too, because the bare database (c) must write rows of the same size without anybody asking anything.
+The load generators send it with a fresh id each time. What the trace shows of it and of its answer is here too.
 """
 
 import json
@@ -70,30 +69,6 @@ MASKED_ANSWER: Final[dict[str, object]] = {
         "expiryDate": "2029-03-11T21:59:59.000Z",
         "redeemInstructions": ["***"],
         "serialNumber": "SX00000001",
-    },
-}
-
-PROVIDER_REQUEST: Final[dict[str, object]] = {
-    "requestId": ID_PLACE,
-    "productId": "SBXANY",
-    "amountCents": AMOUNT_CENTS,
-    "currency": "ZAR",
-    "store": "S001",
-    "terminal": "TILL0042",
-}
-
-MASKED_PROVIDER_ANSWER: Final[dict[str, object]] = {
-    "requestId": ID_PLACE,
-    "providerRef": "SBXV00000001",
-    "productId": "SBXANY",
-    "state": "PROVISIONED",
-    "voucher": {
-        "code": "***",
-        "serial": "SX00000001",
-        "valueCents": AMOUNT_CENTS,
-        "balanceCents": AMOUNT_CENTS,
-        "expiresAt": "2029-03-02T23:59:59+02:00",
-        "instructions": ["***"],
     },
 }
 

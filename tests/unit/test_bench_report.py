@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the benchmark is not part of the installed package
 
 from bench import two_commits, wrk
-from bench.__main__ import parse_only, require_possible
+from bench.__main__ import parse_only
 from bench.answers import differences
 from bench.database import require_durable, with_database
 from bench.errors import BenchError
@@ -112,17 +112,6 @@ def test_output_that_is_no_result_is_refused() -> None:
         wrk.parse("unable to connect", 64)
 
 
-def test_the_pgbench_script_is_two_statements_without_stray_variables() -> None:
-    """pgbench takes every colon with a word behind it for a variable, in literals too."""
-    insert, close = two_commits.script().strip().split("\n")
-
-    assert insert.startswith("INSERT INTO two_commits.transaction ")
-    assert insert.endswith("\\gset")
-    assert ":" not in insert
-    assert close.count(":") == 3  # the id once, the number twice
-    assert close.endswith(";")
-
-
 def test_wrk_is_read() -> None:
     line = {
         "seconds": 8.01, "created": 8010, "others": 2, "connect": 0, "read": 1, "write": 0, "timeout": 0,
@@ -178,18 +167,6 @@ def test_contenders_are_named_in_any_order(text: str, contenders: tuple[str, ...
 def test_other_contenders_are_refused(text: str) -> None:
     with pytest.raises(BenchError, match="is not made of a, b and c"):
         parse_only(text)
-
-
-def test_a_server_of_somebody_else_is_for_b_and_c() -> None:
-    require_possible(Plan())
-    require_possible(Plan(only=("c",), database_url="postgresql://host/db"))
-
-    with pytest.raises(BenchError, match="add --only b,c"):
-        require_possible(Plan(database_url="postgresql://host/db"))
-    with pytest.raises(BenchError, match="needs --provider-url"):
-        require_possible(Plan(only=("b",), database_url="postgresql://host/db"))
-    with pytest.raises(BenchError, match="needs --database-url"):
-        require_possible(Plan(provider_url="http://127.0.0.1:9111/sandbox/v1"))
 
 
 def test_the_default_plan_takes_about_three_minutes() -> None:
