@@ -21,12 +21,14 @@ from msgspec import Struct
 from bench import machine
 from bench.answers import answer_of
 from bench.children import free_ports
+from bench.contenders import COMMAND
 from bench.database import require_durable
 from bench.depth_rounds import postmaster_pid
 from bench.errors import BenchError
 from bench.processes import tree_cpu_s
+from bench.progress import Display
 from bench.provision import ORIGINATOR
-from bench.rounds import COMMAND, Display, temporary_folder
+from bench.rounds import temporary_folder
 from bench.saf_fill import add_providers_like, queue_confirmations, queue_for_others, sell
 from bench.switch import Switch
 from voucherswitch.cli.processes import SIMULATOR_PORT_BASE
