@@ -34,6 +34,7 @@ from voucherswitch.journal.invariants import INVARIANTS, Connection
 from voucherswitch.journal.reports import saf_queues
 from voucherswitch.journal.resealing import let_newest_seal, reseal
 from voucherswitch.journal.statements import SQL
+from voucherswitch.memory import settle_memory
 from voucherswitch.monitoring.metrics import JournalMetrics, QueueDepth, new_registry, served
 from voucherswitch.people import approvals
 from voucherswitch.people.audit import Event, record
@@ -67,6 +68,7 @@ async def work(settings: Settings, url: str) -> None:
         parts.catalogue.on_change(lambda _: _note_faults(parts))
         duties = [asyncio.create_task(duty(parts, stopping), name=duty.__name__) for duty in DUTIES]
         stopped = asyncio.create_task(stopping.wait(), name="stop signal")
+        settle_memory()
         log.info("worker ready")
         # A duty that ends by itself has failed: then all stop, and whoever started the process starts it again.
         await asyncio.wait({*duties, stopped}, return_when=asyncio.FIRST_COMPLETED)

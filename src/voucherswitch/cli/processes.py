@@ -125,6 +125,7 @@ def simulators(
     """
     import uvloop
 
+    from voucherswitch.memory import settle_memory
     from voucherswitch.providers.simulators import serve_simulators
 
     settings = _start_process()
@@ -135,7 +136,7 @@ def simulators(
         for name in ports
     }
     profiles["sandbox"] |= {"id_reuse": id_reuse, "code_reuse": code_reuse}
-    serving = serve_simulators(settings.simulator_host, ports, profiles)
+    serving = serve_simulators(settings.simulator_host, ports, profiles, lambda _: settle_memory())
     try:
         uvloop.run(_until_stopped(serving))
     except OSError as error:

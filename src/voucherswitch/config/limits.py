@@ -27,6 +27,12 @@ VAULT_SWEEP_PAUSE_S: Final = 0.02
 # Counting all that is sealed: a scan of the largest table.
 VAULT_COUNT_S: Final = 600.0
 
+# Objects that may come on top of those that went before Python looks for cycles among them. Its own 700 is less than a
+# hundred requests in work hold, so that it looked at all of them again and again: a fifth of a sale's CPU time.
+GARBAGE_YOUNG_MAX: Final = 50_000
+# So many such looks until one at those that have survived one.
+GARBAGE_LOOKS: Final = 20
+
 # Lanes keep one request's advices in order. 16 keep 16 senders busy; each more is a lease to renew.
 LANES_PER_PROVIDER: Final = 16
 

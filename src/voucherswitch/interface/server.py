@@ -22,6 +22,7 @@ from voucherswitch.interface.app import build_app
 from voucherswitch.interface.connection import Connection, Connections, Drain
 from voucherswitch.interface.doors import Arrival, Doors
 from voucherswitch.interface.edges import Edges
+from voucherswitch.memory import settle_memory
 from voucherswitch.security.live_tls import LiveTls
 from voucherswitch.security.tls import originators
 
@@ -157,6 +158,7 @@ class _Server(uvicorn.Server):
         if self._tls is not None:
             self._watch = asyncio.create_task(self._tls.watch(self._dismiss_refused), name="TLS files")
         self.servers = [Acceptor(each, self._connection) for each in self._listeners]  # type: ignore[misc]  # as far as uvicorn uses them
+        settle_memory()
         self._on_ready()
 
     def _connection(self, arrival: Arrival) -> Connection:
