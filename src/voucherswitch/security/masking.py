@@ -6,7 +6,6 @@ doubt. Plans are compiled once per struct type; a struct that contains itself ha
 """
 
 from collections.abc import Callable, Mapping
-from copy import copy
 from functools import cache
 from typing import Any, Final, TypeAlias
 
@@ -67,7 +66,7 @@ def _changed(message: Struct, policy: Policy) -> Struct:
     plan = _plan(type(message), policy)
     if not plan:
         return message
-    changed = copy(message)
+    changed: Struct = message.__copy__()  # type: ignore[attr-defined]  # `copy.copy` takes three times as long to find it
     for attribute, change in plan:
         value = getattr(changed, attribute)
         if value is not None and value is not UNSET:

@@ -61,7 +61,7 @@ async def enter(deps: Deps, provider_id: str, until_s: float) -> Ticket:
 
 async def next_way(candidates: Iterator[Candidate], deps: Deps, until_s: float) -> Way | Refused | ProviderBusyError:
     """The first of the remaining candidates that may be asked; else what keeps the last of them from it, to raise."""
-    kept: Refused | ProviderBusyError = not_asked(NONE_LEFT)
+    kept: Refused | ProviderBusyError | None = None
     for candidate in candidates:
         provider_id = candidate.route.provider_id
         try:
@@ -78,7 +78,7 @@ async def next_way(candidates: Iterator[Candidate], deps: Deps, until_s: float) 
         if isinstance(entered, Ticket):
             return Way(candidate, place, entered)
         kept = not_asked(entered)
-    return kept
+    return kept or not_asked(NONE_LEFT)
 
 
 def not_asked(shut: Shut) -> Refused:

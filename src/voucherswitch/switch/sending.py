@@ -91,7 +91,7 @@ async def _call(deps: Deps, provider_id: str, send: Ask, call: Call) -> Outcome:
                 alert="provider_settings",
             )
         outcome = await _attempted(send, connector, call, provider_id)
-    if isinstance(outcome, NotSent | OutcomeUnknown) and outcome.alert is not None:
+    if not isinstance(outcome, Approved | Declined) and outcome.alert is not None:
         log.error(
             "provider needs attention",
             provider=provider_id,
