@@ -14,7 +14,6 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from argon2 import PasswordHasher
-from starlette.applications import Starlette
 
 from simulation.clock import CURRENT, WORLD, NothingLeftError, Process, VirtualLoop
 from simulation.database import BROKEN, Database
@@ -23,7 +22,7 @@ from voucherswitch.catalogue import store
 from voucherswitch.catalogue.snapshot import Provider as ProviderRow
 from voucherswitch.catalogue.snapshot import Route, VoucherProvider
 from voucherswitch.config.settings import Settings
-from voucherswitch.interface.app import BASE, build_app
+from voucherswitch.interface.app import BASE, Interface, build_app
 from voucherswitch.interface.connection import Drain
 from voucherswitch.interface.doors import Doors
 from voucherswitch.journal.database import DatabaseError
@@ -135,7 +134,7 @@ class World:
         self._outages = self._outages_drawn(draw.choice((0, 0, 0, 1, 2)))
         self._database_troubled = bool(self._database_trouble or self._outages)
         self.providers = {name: Provider(name, self, capabilities_drawn(draw), trouble) for name in PROVIDERS}
-        self.switches: dict[Process, Starlette] = {}
+        self.switches: dict[Process, Interface] = {}
         self.workers: list[Process] = []
         self._processes = 0
         self._waiting: dict[Process, set[asyncio.Future[Any]]] = {}
@@ -444,7 +443,7 @@ class World:
         self.loop.close()
 
 
-async def _asgi(app: Starlette, by: str, path: str, body: dict[str, Any]) -> Answer:
+async def _asgi(app: Interface, by: str, path: str, body: dict[str, Any]) -> Answer:
     """Let an ASGI application answer one POST, as the server would."""
     token = base64.b64encode(f"{by}:{PASSWORD}".encode())
     scope = {

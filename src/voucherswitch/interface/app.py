@@ -1,7 +1,8 @@
 """The interface as one ASGI application: thirteen operations, the OpenAPI document and the page to try it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, nullcontext
+from functools import partial
 
 import structlog
 from starlette.applications import Starlette
@@ -9,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope
 
 from voucherswitch.catalogue.revocations import RefreshTokens, Revocations, watched_revocations
 from voucherswitch.catalogue.snapshot import Catalogue
@@ -26,6 +28,7 @@ from voucherswitch.interface.oauth import endpoints as oauth
 from voucherswitch.interface.oauth.endpoints import KEYS_PATH, METADATA_PATH, REVOKE_PATH, TOKEN_PATH
 from voucherswitch.interface.oauth.service import TokenService
 from voucherswitch.interface.openapi import document_bytes
+from voucherswitch.interface.turn import Answering
 from voucherswitch.process import Parts, opened
 from voucherswitch.saf.express import Express
 from voucherswitch.saf.policy import Backoff
@@ -44,9 +47,33 @@ log = structlog.get_logger(__name__)
 
 BASE = "/suv/v1"
 Endpoint = Callable[[Request], Awaitable[Response]]
+ByMethod = Mapping[str, Endpoint]
 
 
-def build_app(settings: Settings, url: str, drain: Drain, doors: Doors) -> Starlette:
+class Interface(Starlette):
+    """Starlette's application, whose operations with a constant path are found by one look (`turn.py`).
+
+    Routes and middlewares, each a call and a closure, cost a sale an eighth of its CPU time.
+    """
+
+    operations: Mapping[str, ByMethod] = {}  # by their path
+
+    def answering(self, scope: Scope) -> Answering | None:
+        """What answers this request; None: the routes tell."""
+        by_method = self.operations.get(scope["path"])
+        endpoint = None if by_method is None else by_method.get(scope["method"])
+        return None if endpoint is None else partial(self._answer, endpoint, scope)
+
+    async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Response:
+        scope["app"] = self
+        request = Request(scope, receive)
+        try:
+            return await endpoint(request)
+        except Exception as error:
+            return await _unexpected(request, error)
+
+
+def build_app(settings: Settings, url: str, drain: Drain, doors: Doors) -> Interface:
     """Build the application of one switch worker; it opens its parts when it starts and drains them when it ends."""
 
     @asynccontextmanager
@@ -96,12 +123,18 @@ def build_app(settings: Settings, url: str, drain: Drain, doors: Doors) -> Starl
             await background.drain(max(drain.left_s, LATE_ANSWERS_S))
             await unwritten.drain(max(drain.left_s, LATE_ANSWERS_S))
 
-    app = Starlette(
+    app = Interface(
         routes=_routes(settings),
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_exception, Exception: _unexpected},  # type: ignore[dict-item]  # Starlette types handlers by the base class
     )
     app.router.redirect_slashes = False  # both forms of a path are routed; anything else is unknown
+    app.operations = {
+        variant: by_method
+        for path, by_method in _operations(settings).items()
+        if "{" not in path
+        for variant in (path, path + "/")
+    }
     return app
 
 
@@ -155,28 +188,31 @@ def _outside_issuer(settings: Settings) -> OutsideIssuer | None:
     return OutsideIssuer(expected, settings.oauth_jwks_url)
 
 
-def _routes(settings: Settings) -> list[BaseRoute]:
-    operations: list[tuple[str, str, Endpoint]] = [
-        ("POST", "/vouchers/confirmations", vouchers.confirm_voucher),
-        ("POST", "/vouchers/reversals", vouchers.reverse_voucher),
-        *(
-            ("POST", f"/vouchers/{{provision_id}}/{suffix}", vouchers.retry_provision_voucher)
+def _operations(settings: Settings) -> dict[str, ByMethod]:
+    """The thirteen operations by their path; the retry has one for each suffix."""
+    operations: dict[str, ByMethod] = {
+        "/vouchers": {"POST": vouchers.provision_voucher, "GET": vouchers.lookup_voucher_endpoint},
+        "/vouchers/confirmations": {"POST": vouchers.confirm_voucher},
+        "/vouchers/reversals": {"POST": vouchers.reverse_voucher},
+        **{
+            f"/vouchers/{{provision_id}}/{suffix}": {"POST": vouchers.retry_provision_voucher}
             for suffix in settings.retry_path_suffixes
-        ),
-        ("POST", "/redemptions", redemptions.redeem_voucher),
-        ("POST", "/redemptions/confirmations", redemptions.confirm_redeem),
-        ("POST", "/redemptions/reversals", redemptions.reverse_redeem),
-        ("GET", "/redemptions/{request_id}", redemptions.lookup_redemption_endpoint),
-        ("POST", "/refunds", refunds.refund_voucher),
-        ("POST", "/refunds/confirmations", refunds.confirm_refund),
-        ("POST", "/refunds/reversals", refunds.reverse_refund),
-        ("GET", "/products", products.lookup_products),
-    ]
-    routes: list[BaseRoute] = _both_slashes(
-        {"POST": vouchers.provision_voucher, "GET": vouchers.lookup_voucher_endpoint}, BASE + "/vouchers"
-    )
-    routes += [
-        route for method, path, endpoint in operations for route in _both_slashes({method: endpoint}, BASE + path)
+        },
+        "/redemptions": {"POST": redemptions.redeem_voucher},
+        "/redemptions/confirmations": {"POST": redemptions.confirm_redeem},
+        "/redemptions/reversals": {"POST": redemptions.reverse_redeem},
+        "/redemptions/{request_id}": {"GET": redemptions.lookup_redemption_endpoint},
+        "/refunds": {"POST": refunds.refund_voucher},
+        "/refunds/confirmations": {"POST": refunds.confirm_refund},
+        "/refunds/reversals": {"POST": refunds.reverse_refund},
+        "/products": {"GET": products.lookup_products},
+    }
+    return {BASE + path: by_method for path, by_method in operations.items()}
+
+
+def _routes(settings: Settings) -> list[BaseRoute]:
+    routes: list[BaseRoute] = [
+        route for path, by_method in _operations(settings).items() for route in _both_slashes(by_method, path)
     ]
     if "oauth2" in settings.authentication:
         routes.append(Route(TOKEN_PATH, oauth.token, methods=["POST"]))
@@ -188,7 +224,7 @@ def _routes(settings: Settings) -> list[BaseRoute]:
     return routes
 
 
-def _both_slashes(by_method: dict[str, Endpoint], path: str) -> list[BaseRoute]:
+def _both_slashes(by_method: ByMethod, path: str) -> list[BaseRoute]:
     """Every path is accepted with and without a trailing slash; HEAD, which Starlette adds to GET, is not ours.
 
     One route a path, whatever its methods, so that a 405 names all of them.

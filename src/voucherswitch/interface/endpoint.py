@@ -22,6 +22,7 @@ from voucherswitch.interface.admission import Admission, OverloadedError
 from voucherswitch.interface.decode import FormatErrors
 from voucherswitch.interface.gatekeeper import Denied, Gatekeeper
 from voucherswitch.interface.oauth.service import TokenService
+from voucherswitch.interface.turn import BODY
 from voucherswitch.journal.batcher import JournalError
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.refusals import RecordedRefusal, Refused
@@ -185,6 +186,9 @@ def _wrong_content(request: Request) -> Reply | None:
 
 async def _read_body(request: Request) -> bytes | Reply:
     """Read the body, or refuse it as soon as it is over the bound or takes too long."""
+    whole: bytes | None = request.scope.get(BODY)
+    if whole is not None:
+        return whole if len(whole) <= BODY_BYTES_MAX else TOO_LARGE
     chunks: list[bytes] = []
     size = 0
     try:
@@ -209,7 +213,7 @@ def _denied(denied: Denied) -> Response:
 def _response(request: Request, reply: Reply) -> Response:
     headers: dict[str, str] = {}
     if reply.status == 201:
-        headers["Location"] = request.url.path
+        headers["Location"] = request.scope["path"]
     if reply.retry_after_s is not None:
         headers["Retry-After"] = str(reply.retry_after_s)
     elif reply.status == 503:

@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
 import structlog
 import uvicorn
+from starlette.types import Scope
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -29,6 +30,7 @@ from voucherswitch.config.limits import (
     URL_BYTES_MAX,
 )
 from voucherswitch.interface import errors
+from voucherswitch.interface.turn import Application, take_turn
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.switch.exchange import Reply
 
@@ -84,6 +86,8 @@ class StrictHttp(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.end_with(self._refusal or UNREADABLE)
         else:
+            if self._reading_head and self._arriving is None:  # most heads come whole, and need no clock
+                self._expect(HEAD_READ_S, lambda: self.end_with(HEAD_TOO_SLOW))
             # The parser gathers a field until it ends: in a head, and in a trailer that nobody looks at.
             if self._bodiless_bytes > HEAD_BYTES_MAX and (self._reading_head or self._reading_body):
                 self.end_with(HEAD_TOO_LARGE)
@@ -102,7 +106,6 @@ class StrictHttp(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._reading_head = True
         self._bodiless_bytes = 0
-        self._expect(HEAD_READ_S, lambda: self.end_with(HEAD_TOO_SLOW))
 
     def on_url(self, url: bytes) -> None:
         """Read a piece of the request's target."""
@@ -189,7 +192,13 @@ class StrictHttp(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        answering = cast(Application, app).answering(cast(Scope, cycle.scope))
+        if answering is None:
+            super()._start_asgi_task(cycle, app)
+            return
+        task = self.loop.create_task(take_turn(cycle, answering))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def on_response_complete(self) -> None:
         """End a request. The other end must take the answer, and must end a body that was refused unread."""
