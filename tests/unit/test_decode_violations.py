@@ -170,6 +170,64 @@ def test_a_field_given_twice_is_refused_wherever_it_stands() -> None:
     assert found == ["Duplicate field 'originator.merchant.merchantName.city'", "Duplicate field 'stan'"]
 
 
+@pytest.mark.parametrize(
+    ("body", "model"),
+    [
+        (PROVISION_REQUEST, ProvisionRequest),
+        (REDEMPTION_REQUEST, RedemptionRequest),
+        (REFUND_REQUEST, RefundRequest),
+        (BASIC_ADVICE, BasicAdvice),
+        (BASIC_REVERSAL, BasicReversal),
+        (TENDER_ADVICE, TenderAdvice),
+    ],
+)
+def test_no_field_of_any_message_is_taken_twice_whatever_comes_the_first_time(body: Json, model: type[Message]) -> None:
+    """The quick reading must see each of them: with the same value, another, one that is none, and an empty one."""
+    for path in paths_of(body):
+        values: tuple[Any, ...] = (value_at(body, path), "", "1", None, 0, {}, [])
+        for first in values:
+            twice = written_twice(body, path, first)
+            found = [one.msg for one in refused(twice, model).violations]
+            assert any(text.startswith("Duplicate field") and text.endswith(f"{path[-1]}'") for text in found), twice
+
+
+Path = tuple[str | int, ...]
+
+
+def paths_of(value: Any, above: Path = ()) -> list[Path]:
+    """Where every field of a body is."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [
+        path
+        for key, item in items
+        for path in ([(*above, key)] if isinstance(key, str) else []) + paths_of(item, (*above, key))
+    ]
+
+
+def value_at(value: Any, path: Path) -> Any:
+    """What is there."""
+    for key in path:
+        value = value[key]
+    return value
+
+
+def written_twice(value: Any, path: Path, first: Any) -> bytes:
+    """The body as JSON, with one field twice: first with a value of its own."""
+    if isinstance(value, list):
+        parts = [
+            written_twice(item, path[1:], first) if path and path[0] == number else encoded(item)
+            for number, item in enumerate(value)
+        ]
+        return b"[" + b",".join(parts) + b"]"
+    parts = []
+    for name, item in value.items():
+        if path == (name,):
+            parts.append(encoded(name) + b":" + encoded(first))
+        deeper = len(path) > 1 and path[0] == name
+        parts.append(encoded(name) + b":" + (written_twice(item, path[1:], first) if deeper else encoded(item)))
+    return b"{" + b",".join(parts) + b"}"
+
+
 def test_a_repeated_free_key_tag_or_unknown_field_is_refused_too() -> None:
     amounts = '"amounts": {"additionalAmounts": {"tip": {"amount": 1, "currency": "710"}, "tip": {"amount": 1}}}'
     text = encoded(BASIC_ADVICE).decode()[:-1]
