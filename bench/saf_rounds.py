@@ -216,7 +216,7 @@ class _Stand:
     def _take_down(self, stack: ExitStack) -> list[str]:
         """Add providers that speak as the sandbox does, at addresses where nobody answers, or nobody is."""
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=SILENT_BACKLOG))
-        addresses = (f"http://127.0.0.1:{silent.getsockname()[1]}/sandbox/v1", "http://127.0.0.1:9/sandbox/v1")
+        addresses = (f"http://127.0.0.1:{silent.getsockname()[1]}", "http://127.0.0.1:9")
         names = [f"down{number}" for number in range(1, DOWN + 1)]
         where = {name: addresses[number % len(addresses)] for number, name in enumerate(names)}
         asyncio.run(add_providers_like(self._url, self._data_dir, PROVIDER, where))

@@ -8,9 +8,7 @@ which is a probe like any request's: its success lets requests through too.
 
 import asyncio
 import time
-from collections.abc import Sequence
 
-import asyncpg
 import structlog
 from msgspec import Struct
 
@@ -128,27 +126,35 @@ class Service:
         self._gate = gate
         self._limits = limits
         self._under_way: set[asyncio.Task[Attempt]] = set()
-        self._unwritten: list[Attempt] = []
+        self._unwritten: list[Attempt] = []  # until they are durable
+        self._writing: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None  # of a write, until somebody hears of it
+        self._late = False  # a write has failed, and what it held is not written yet
+        self._woken = asyncio.Event()
 
     async def round(self, lanes: dict[int, int], wait_s: float) -> bool:
         """Fill the free places with what is due in `lanes` (lane -> token), then wait for an end or `wait_s`.
 
         Returns whether anything was started or ended.
         """
-        ended = await self._collect()  # first, else what is written late would be sent once more
+        self._woken.clear()
+        await self._catch_up()
         started = await self._start(lanes) if lanes else 0
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-        elif not started:
-            await asyncio.sleep(wait_s)
-        return bool(ended + await self._collect()) or bool(started)
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._woken.wait()
+        except TimeoutError:
+            return started > 0
+        return True
 
     async def finish(self) -> None:
         """Wait for what is under way, each bounded by its attempt's deadline, and write it."""
         if self._under_way:
             await asyncio.wait(self._under_way)
         try:
-            await self._collect()
+            await self._catch_up()
+            while self._unwritten:
+                await self._written()
         except DATABASE_TROUBLE as error:
             log.warning("attempts not written", provider=self._provider_id, reason=str(error) or type(error).__name__)
 
@@ -174,23 +180,34 @@ class Service:
         """Claim and send what is due; `claim_advices` lets through only the oldest advice of a request."""
         if self._gate.shut(self._provider_id) is not None:
             return 0
-        parallel_max = 1 if self._gate.on_trial(self._provider_id) else self._limits.parallel_max
-        # What cannot be written takes up places too: without the database nothing more is sent.
-        places = parallel_max - len(self._under_way) - len(self._unwritten)
-        if places <= 0:
+        if self._provider_id in self._providers.faults:
+            return 0  # no connector: operators are told so, and thousands of attempts at nothing would help nobody
+        places = self._limits.parallel_max - len(self._under_way)
+        if self._gate.on_trial(self._provider_id):
+            # Whoever probes claims the probe: only for something to send.
+            places = 0 if self._under_way or not await self._due(lanes) else 1
+        # Results are written while others are sent; as many as may be sent may wait for it, so that without the
+        # database nothing more is sent.
+        if places <= 0 or len(self._unwritten) >= self._limits.parallel_max:
             return 0
-        due = await self._journal.pool.fetch(SQL["due_advices"], self._provider_id, list(lanes), places)
         deadline_s = deadline_in(SAF_ATTEMPT_MS)
-        tickets = await self._enter(len(due), deadline_s)
+        tickets = await self._enter(places, deadline_s)
+        claimed: list[Claimed] = []
         try:
-            claimed = await self._claim(due[: len(tickets)], lanes)
+            if tickets:
+                claimed = await self._claim(lanes, len(tickets))
             for one in claimed:
-                sent = attempt(one, self._providers, deadline_s, tickets.pop())
-                self._under_way.add(asyncio.create_task(sent))
+                sent = asyncio.create_task(attempt(one, self._providers, deadline_s, tickets.pop()))
+                self._under_way.add(sent)
+                sent.add_done_callback(self._ended)
         finally:
             for unused in tickets:
                 await unused.give_back()
         return len(claimed)
+
+    async def _due(self, lanes: dict[int, int]) -> bool:
+        due: bool = await self._journal.pool.fetchval(SQL["advice_due"], self._provider_id, list(lanes))
+        return due
 
     async def _enter(self, wanted: int, until_s: float) -> list[Ticket]:
         """Leave to send so many advices, or fewer."""
@@ -201,44 +218,92 @@ class Service:
             tickets.append(ticket)
         return tickets
 
-    async def _claim(self, due: Sequence[asyncpg.Record], lanes: dict[int, int]) -> list[Claimed]:
-        """Count the attempts of what is ours to send now."""
-        if not due:
-            return []
-        keys = [(row["request_id"], row["generation"], row["advice_id"], lanes[row["lane"]]) for row in due]
-        columns = [list(column) for column in zip(*keys, strict=True)]
-        rows = await self._journal.pool.fetch(SQL["claim_advices"], *columns, SAF_ATTEMPT_MS + SAF_CLAIM_SPARE_MS)
+    async def _claim(self, lanes: dict[int, int], number: int) -> list[Claimed]:
+        """Take what is ours to send now, and count its attempts."""
+        rows = await self._journal.pool.fetch(
+            SQL["claim_advices"],
+            self._provider_id,
+            list(lanes),
+            list(lanes.values()),
+            number,
+            SAF_ATTEMPT_MS + SAF_CLAIM_SPARE_MS,
+        )
         return [claimed_from(row, self._journal) for row in rows]
 
-    async def _collect(self) -> int:
-        """Write all that has ended, in one statement."""
-        ended = {task for task in self._under_way if task.done()}
-        self._under_way -= ended
-        attempts = [task.result() for task in ended]
-        self._tell(attempts)
-        self._unwritten.extend(attempts)
-        if self._unwritten:
-            await record(self._journal, self._unwritten, self._limits.backoff)
-            self._unwritten = []
-        return len(attempts)
+    def _ended(self, sent: asyncio.Task[Attempt]) -> None:
+        """Have it written; what ends meanwhile is the next batch."""
+        self._under_way.discard(sent)
+        if sent.cancelled():  # the process is being ended by force: the claim runs out
+            return
+        done = sent.result()
+        self._tell(done)
+        self._unwritten.append(done)
+        self._woken.set()
+        self._begin_writing()
 
-    def _tell(self, attempts: list[Attempt]) -> None:
+    def _begin_writing(self) -> "asyncio.Task[None]":
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write(), name=f"results of {self._provider_id}")
+        return self._writing
+
+    async def _write(self) -> None:
+        """Write all that has ended, each time all of it in one statement."""
+        full = False
+        try:
+            while self._unwritten:
+                ended = self._unwritten[:]
+                full = full or len(ended) >= self._limits.parallel_max
+                await record(self._journal, ended, self._limits.backoff)
+                del self._unwritten[: len(ended)]
+            self._late = False
+        except Exception as error:
+            # Whatever it is, it is raised where this provider's advices are waited for.
+            self._late, self._failure = True, error
+        finally:
+            self._writing = None
+            if full or self._late:
+                self._woken.set()
+
+    async def _written(self) -> None:
+        """Wait for the present write.
+
+        Raises:
+            Exception: what became of it.
+        """
+        await asyncio.wait({self._begin_writing()})
+        self._raise_failure()
+
+    async def _catch_up(self) -> None:
+        """See that nothing is left of a write that failed: what is written too late would be sent once more.
+
+        Raises:
+            Exception: of that write, or of its repeat.
+        """
+        self._raise_failure()
+        if self._late:
+            await self._written()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def _tell(self, item: Attempt) -> None:
         """Log what operators must hear of."""
-        for item in attempts:
-            if isinstance(item.result, Refused):
-                log.error(
-                    "advice parked: the provider refused it",
-                    advice_id=str(item.claimed.advice_id),
-                    request_id=str(item.claimed.request_id),
-                    provider=self._provider_id,
-                    provider_code=item.result.provider_code,
-                    alert=item.result.alert,
-                )
-            elif isinstance(item.result, Pending) and item.result.alert is not None:
-                log.error(
-                    "provider needs attention",
-                    provider=self._provider_id,
-                    alert=item.result.alert,
-                    advice_id=str(item.claimed.advice_id),
-                    reason=item.result.cause,
-                )
+        if isinstance(item.result, Refused):
+            log.error(
+                "advice parked: the provider refused it",
+                advice_id=str(item.claimed.advice_id),
+                request_id=str(item.claimed.request_id),
+                provider=self._provider_id,
+                provider_code=item.result.provider_code,
+                alert=item.result.alert,
+            )
+        elif isinstance(item.result, Pending) and item.result.alert is not None:
+            log.error(
+                "provider needs attention",
+                provider=self._provider_id,
+                alert=item.result.alert,
+                advice_id=str(item.claimed.advice_id),
+                reason=item.result.cause,
+            )

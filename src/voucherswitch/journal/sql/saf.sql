@@ -42,29 +42,39 @@ SELECT provider_id, lane, token FROM mine UNION ALL SELECT provider_id, lane, to
 -- Give all lanes back at once when a worker stops, so that nobody waits for the lease to run out.
 UPDATE lane SET expires_at = '-infinity', holder = NULL WHERE holder = $1;
 
--- due_advices --
--- The head window of this worker's lanes of one provider, oldest first: what may be sent now.
-SELECT request_id, generation, advice_id, lane
-  FROM advice
- WHERE provider_id = $1 AND lane = ANY ($2::smallint[]) AND state = 1
-   AND next_attempt_at <= clock_timestamp()
-   AND (not_before IS NULL OR not_before <= clock_timestamp())
-   AND (sending_until IS NULL OR sending_until <= clock_timestamp())
- ORDER BY next_attempt_at
- LIMIT $3;
+-- advice_due --
+-- Whether anything of a provider may be sent now in this worker's lanes: asked before a probe of it is claimed.
+SELECT EXISTS (
+    SELECT 1 FROM advice
+     WHERE provider_id = $1 AND lane = ANY ($2::smallint[]) AND state = 1
+       AND next_attempt_at <= (SELECT clock_timestamp())
+       AND (not_before IS NULL OR not_before <= clock_timestamp())
+       AND (sending_until IS NULL OR sending_until <= clock_timestamp())
+);
 
 -- claim_advices --
--- Count the attempt before the first byte leaves. Only the lane's present holder may (fencing), and only if nobody
--- else is sending it; the oldest of a request goes first. What does not come back is not ours to send.
-WITH d AS (
-    SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[]) AS d (request_id, generation, advice_id, token)
+-- Take up to $4 of what may be sent now to a provider, the longest due first, and count the attempt before the first
+-- byte leaves. Only a lane's present holder may (fencing), and only if nobody else is sending it; the oldest of a
+-- request goes first. What does not come back is not ours to send.
+-- The queue is read from its head, as far as is asked for, however long it is: the moment is asked for once, because
+-- an index is not searched by what may change from row to row.
+WITH due AS MATERIALIZED (
+    SELECT request_id, generation, advice_id
+      FROM advice
+     WHERE provider_id = $1 AND lane = ANY ($2::smallint[]) AND state = 1
+       AND next_attempt_at <= (SELECT clock_timestamp())
+       AND (not_before IS NULL OR not_before <= clock_timestamp())
+       AND (sending_until IS NULL OR sending_until <= clock_timestamp())
+     ORDER BY next_attempt_at
+     LIMIT $4::integer
 ), claimed AS (
     UPDATE advice AS a
        SET attempts = a.attempts + 1, sending_until = clock_timestamp() + $5::integer * interval '1 millisecond'
-      FROM d, lane AS l
+      FROM due AS d, lane AS l, unnest($2::smallint[], $3::bigint[]) AS h (lane, token)
      WHERE a.request_id = d.request_id AND a.generation = d.generation AND a.advice_id = d.advice_id
        AND a.state = 1 AND (a.sending_until IS NULL OR a.sending_until <= clock_timestamp())
-       AND l.provider_id = a.provider_id AND l.lane = a.lane AND l.token = d.token AND l.expires_at > clock_timestamp()
+       AND h.lane = a.lane
+       AND l.provider_id = a.provider_id AND l.lane = a.lane AND l.token = h.token AND l.expires_at > clock_timestamp()
        AND NOT EXISTS (SELECT 1 FROM advice AS earlier
                         WHERE earlier.request_id = a.request_id AND earlier.generation = a.generation
                           AND earlier.state = 1 AND earlier.seq < a.seq)

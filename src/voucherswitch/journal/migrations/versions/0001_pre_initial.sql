@@ -131,7 +131,7 @@ CREATE TABLE advice (
     PRIMARY KEY (request_id, generation, advice_id)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
 CREATE UNIQUE INDEX advice_once ON advice (advice_id); -- I7: an advice id serves one request and one operation
-CREATE INDEX advice_due ON advice (provider_id, lane, next_attempt_at) WHERE state = 1;
+CREATE INDEX advice_due ON advice (provider_id, next_attempt_at, lane) WHERE state = 1; -- read from its head, in order
 CREATE INDEX advice_of_voucher ON advice (fingerprint) WHERE state = 1 AND fingerprint IS NOT NULL;
 CREATE INDEX advice_parked ON advice (provider_id, seq) WHERE state = 4;
 CREATE INDEX advice_at_risk ON advice (created_at) WHERE state = 3 AND kind = 2; -- reversals that nobody was told of
