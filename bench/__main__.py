@@ -1,6 +1,7 @@
 """`python -m bench`: measure, print the table, write bench/results/<UTC time>.json."""
 
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,17 +13,19 @@ from bench.contenders import Site
 from bench.errors import BenchError
 from bench.generator import Generator
 from bench.progress import Bar
-from bench.report import table_of
+from bench.report import costs_of, table_of
 from bench.results import publish, told_in_one_line
 from bench.rounds import Plan, measure
+from bench.targets import missed, require_kept_up, targets_of
+from bench.targets import table_of as table_of_targets
+from bench.turns import CONTENDERS, TARGET_CONNECTIONS, turns_for_targets, turns_of
 
-CONTENDERS: Final = ("a", "b", "c")
 QUICK_ROUNDS: Final = 1
 QUICK_SECONDS: Final = 3.0
 
 
 def main(
-    only: Annotated[str, typer.Option(help="Which to measure: any of a, b, c, with commas between.")] = "a,b,c",
+    only: Annotated[str, typer.Option(help="Which to measure: any of a, b, c, d, with commas between.")] = "a,b,c,d",
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each, in turns.")] = 5,
     seconds: Annotated[float, typer.Option(min=1, help="Measured seconds of one round.")] = 7.0,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds of load before them.")] = 3.0,
@@ -31,6 +34,11 @@ def main(
         int | None, typer.Option(min=1, help="Processes of (a) and of (b); default one per core.")
     ] = None,
     generator: Annotated[Generator, typer.Option(help="Load generator: our own, or wrk to check it.")] = Generator.OWN,
+    targets: Annotated[
+        bool,
+        typer.Option("--targets", help=f"Measure what the targets compare: {TARGET_CONNECTIONS} connections and 1."),
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="As --targets; end with code 1 when one is missed.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="One round of 3 s each: does it work at all?")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of the table.")] = False,
     interface_port: Annotated[int, typer.Option(help="Port of the switch.")] = 8080,
@@ -43,15 +51,14 @@ def main(
         str | None, typer.Option(help="Measure on this PostgreSQL server, in databases made there and removed again.")
     ] = None,
 ) -> None:
-    """Durable provisions per second: (a) voucherswitch, (b) a conventional stack, (c) the bare database."""
+    """Durable provisions per second: (a) voucherswitch, (b) a conventional stack, (c) bare database, (d) bare HTTP."""
     console = Console(stderr=as_json)
     with told_in_one_line():
         plan = Plan(
-            only=parse_only(only),
+            turns=turns_for_targets() if targets or check else turns_of(parse_only(only), connections),
             rounds=QUICK_ROUNDS if quick else rounds,
             seconds=QUICK_SECONDS if quick else seconds,
             warmup=warmup,
-            connections=connections,
             generator=generator,
             site=Site(
                 workers=workers or machine.cores(),
@@ -65,15 +72,25 @@ def main(
             keep=keep,
         )
         with Bar(console, plan.measured_s) as bar:
-            report = measure(plan, bar)
-    publish(report, console, table_of(report), as_json=as_json)
+            report, measured = measure(plan, bar)
+        if targets or check:
+            require_kept_up(measured)
+            report.targets = targets_of(measured)
+    shown = [table_of(report), costs_of(report)]
+    shown += [table_of_targets(report.targets)] if report.targets else []
+    publish(report, console, *shown, as_json=as_json)
+    too_low = missed(report.targets) if check else []
+    for line in too_low:
+        print(f"bench: {line}", file=sys.stderr)
+    if too_low:
+        raise typer.Exit(1)
 
 
 def parse_only(text: str) -> tuple[str, ...]:
-    """Read a list of contenders; their order is always a, b, c."""
+    """Read a list of contenders; their order is always a, b, c, d."""
     wanted = {part.strip() for part in text.split(",") if part.strip()}
     if not wanted or not wanted <= set(CONTENDERS):
-        raise BenchError(f"--only {text!r} is not made of a, b and c, like --only a,c")
+        raise BenchError(f"--only {text!r} is not made of a, b, c and d, like --only a,c")
     return tuple(key for key in CONTENDERS if key in wanted)
 
 

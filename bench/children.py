@@ -47,7 +47,7 @@ class Child:
         return self._process.pid
 
     def wait_until_ready(self, url: str, seconds: float) -> None:
-        """Wait until a URL answers 200."""
+        """Wait until a URL answers, and well."""
         until = time.monotonic() + seconds
         while not _answers(url):
             self.must_run()
@@ -157,6 +157,6 @@ def _is_free(port: int) -> bool:
 def _answers(url: str) -> bool:
     try:
         with urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
+            return bool(200 <= answer.status < 300)
     except (URLError, OSError):
         return False

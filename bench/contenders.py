@@ -7,7 +7,7 @@ another one is named, and the bare contenders do what one of its provisions does
 import json
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -15,8 +15,10 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from bench.answers import answer_of, differences
+from bench.costs import DATABASE, Groups
 from bench.database import Database
-from bench.generator import Generator
+from bench.echo import Echo
+from bench.generator import Load
 from bench.measurement import Measurement
 from bench.progress import Display
 from bench.sample import take
@@ -49,9 +51,7 @@ class Contender(Protocol):
 
     def start(self) -> None: ...
 
-    def measure(
-        self, generator: Generator, *, connections: int, seconds: float, warmup: float, tick: Callable[[], None]
-    ) -> Measurement: ...
+    def measure(self, load: Load, tick: Callable[[], None]) -> Measurement: ...
 
     def stop(self) -> None: ...
 
@@ -65,7 +65,7 @@ class Running(Struct, frozen=True):
 
 
 @contextmanager
-def running(only: tuple[str, ...], site: Site, folder: Path, display: Display) -> Iterator[Running]:
+def running(wanted: Collection[str], site: Site, folder: Path, display: Display) -> Iterator[Running]:
     """Start the contenders, and stop everything in the end."""
     with ExitStack() as stack:
         server = None if site.database_url is None else Database(site.database_url)
@@ -87,20 +87,24 @@ def running(only: tuple[str, ...], site: Site, folder: Path, display: Display) -
 
         contenders: dict[str, Contender] = {}
         notes: list[str] = []
-        if "a" in only:
+        if "a" in wanted:
             contenders["a"] = switch
-        if "b" in only:
+        if "b" in wanted:
             conventional = ConventionalStack(
-                folder, own, switch.sandbox, port=site.conventional_port, workers=site.workers
+                folder, own, switch.sandbox, switch.shared, port=site.conventional_port, workers=site.workers
             )
             _start(conventional, stack, display)
             contenders["b"] = conventional
             answer = answer_of(conventional.url, conventional.password, "the conventional stack")
             if found := differences(json.loads(sample.answer.body), json.loads(answer.body)):
                 notes.append(f"the answers of a and b differ: {'; '.join(found)}")
-        if "c" in only:
-            contenders["c"] = TwoCommits(folder, own, sample)
+        if "c" in wanted:
+            database = {name: pids for name, pids in switch.shared.pids.items() if name == DATABASE}
+            contenders["c"] = TwoCommits(folder, own, sample, Groups(database))
             _start(contenders["c"], stack, display)
+        if "d" in wanted:
+            contenders["d"] = Echo(folder, sample.answer, workers=site.workers)
+            _start(contenders["d"], stack, display)
         yield Running(contenders, switch.database, notes)
         display.say("stopping")
 

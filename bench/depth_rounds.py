@@ -22,7 +22,7 @@ from bench.depth_fill import fill
 from bench.errors import BenchError
 from bench.generator import put_own_load
 from bench.measurement import Measurement
-from bench.processes import cpu_s, descendants
+from bench.processes import cpu_s, descendants, postmaster_pid
 from bench.progress import Display
 from bench.rounds import temporary_folder
 from bench.switch import PENDING, Switch
@@ -159,11 +159,6 @@ def _make(plan: DepthPlan, folder: Path, url: str, name: str, port: int) -> Swit
         database_url=with_database(url, name),
         settings={"worker_metrics_port": port + 2},
     )
-
-
-def postmaster_pid(data_dir: Path) -> int:
-    """The process that all others of the embedded server descend from."""
-    return int((data_dir / "postgres" / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
 
 
 def _round(switch: Switch, database_pid: int, plan: DepthPlan, name: str, number: int, display: Display) -> Measurement:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from bench import wrk
 from bench.children import run
@@ -39,28 +40,42 @@ def require_installed(generator: Generator) -> None:
         raise BenchError("wrk is not installed: install it, or use --generator own")
 
 
-def put_load(
-    generator: Generator,
-    url: str,
-    *,
-    password: str,
-    connections: int,
-    seconds: float,
-    warmup: float,
-    tick: Callable[[], None],
-) -> Measurement:
-    """Measure one server for the given time."""
-    if generator is Generator.WRK:
-        return wrk.generate(
+class Load(Struct, frozen=True, kw_only=True):
+    """What is put on a contender.
+
+    Attributes:
+        seconds: measured; `warmup` seconds of the same go before.
+        rate: provisions a second by the clock, whatever comes back; None: a closed loop, as many as it can.
+    """
+
+    generator: Generator = Generator.OWN
+    connections: int
+    seconds: float
+    warmup: float
+    rate: float | None = None
+
+
+def put_load(load: Load, url: str, *, password: str, tick: Callable[[], None]) -> Measurement:
+    """Measure one server."""
+    if load.generator is Generator.OWN or load.rate is not None:  # wrk knows no clock
+        return put_own_load(
             url,
-            user=ORIGINATOR,
             password=password,
-            connections=connections,
-            seconds=seconds,
-            warmup=warmup,
+            connections=load.connections,
+            seconds=load.seconds,
+            warmup=load.warmup,
+            rate=load.rate,
             tick=tick,
         )
-    return put_own_load(url, password=password, connections=connections, seconds=seconds, warmup=warmup, tick=tick)
+    return wrk.generate(
+        url,
+        user=ORIGINATOR,
+        password=password,
+        connections=load.connections,
+        seconds=load.seconds,
+        warmup=load.warmup,
+        tick=tick,
+    )
 
 
 def put_own_load(
@@ -73,12 +88,14 @@ def put_own_load(
     tick: Callable[[], None],
     request: Path | None = None,
     cpu_of: int | None = None,
+    rate: float | None = None,
 ) -> Measurement:
     """Measure one server with our own generator.
 
     Args:
         request: a file with another request to send.
         cpu_of: the id of a process whose CPU per provision is wanted.
+        rate: as in `Load`.
     """
     command = [sys.executable, "-m", "bench.load", "--json", "--url", url, "--password", password]
     command += ["--connections", str(connections), "--seconds", str(seconds), "--warmup", str(warmup)]
@@ -86,6 +103,8 @@ def put_own_load(
         command += ["--request", str(request)]
     if cpu_of is not None:
         command += ["--cpu-of", str(cpu_of)]
+    if rate is not None:
+        command += ["--rate", str(rate)]
     output = run(
         command,
         what="the load generator",

@@ -1,4 +1,7 @@
-"""A small load generator: closed loop, N connections, one request at a time on each, every answer looked at.
+"""A small load generator: N connections, one request at a time on each, every answer looked at.
+
+A closed loop, in which each connection sends again when it has its answer, or with `rate` an open one: then requests
+fall due by the clock, as customers do, and the time that one waits for a connection is in its latency.
 
 It shares the cores with what it measures, so it does as little as an honest one can: the request is two constant byte
 strings around a fresh id, the answer is read by its status line and Content-Length and never parsed further.
@@ -12,7 +15,6 @@ import argparse
 import asyncio
 import gc
 import json
-import re
 import resource
 import ssl
 import sys
@@ -20,142 +22,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 import uvloop
 
 from bench.errors import BenchError
-from bench.histogram import Histogram
+from bench.load_connection import Connection, Run, pace
 from bench.measurement import Measurement
 from bench.processes import cpu_s
 from bench.provision import ORIGINATOR, REQUEST
-from bench.wire import address_of, fresh_id, wire_request
+from bench.wire import address_of, wire_request
 
 RAMP: Final = 0.5  # share of the warm-up in which the connections are opened
 DRAIN_S: Final = 20.0
 CONNECT_S: Final = 5.0
-CONTENT_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
-END_OF_HEAD: Final = b"\r\n\r\n"
-STATUS_AT: Final = slice(9, 12)  # of "HTTP/1.1 201 Created"
-
-
-class Run:
-    """What the connections of one run share: the request, the phase and the counts."""
-
-    def __init__(self, before_id: bytes, after_id: bytes) -> None:
-        self.before_id = before_id
-        self.after_id = after_id
-        self.measuring = False
-        self.stopping = False
-        self.latencies = Histogram()
-        self.created = 0  # answers 201, warm-up included
-        self.answers = 0  # answers of any kind, to divide the CPU by
-        self.errors: dict[str, int] = {}
-        self.first_error: str | None = None
-        self.open_connections = 0
-        self.all_closed = asyncio.Event()
-
-    def failed(self, what: str, detail: str) -> None:
-        """Count one thing that was not a 201."""
-        self.errors[what] = self.errors.get(what, 0) + 1
-        if self.first_error is None:
-            self.first_error = f"{what}: {detail}"[:400]
-
-
-class Connection(asyncio.Protocol):
-    """One keep-alive connection: send, wait for the whole answer, count it, send the next."""
-
-    __slots__ = ("_buffer", "_given_up", "_run", "_sent_at", "_transport", "_waiting")
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._buffer = b""
-        self._sent_at = 0.0
-        self._waiting = False
-        self._given_up = False
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's own class is no subclass of it
-        self._run.open_connections += 1
-
-    def send(self) -> None:
-        """Send one provision with an id that was never used."""
-        run = self._run
-        if self._transport is None:
-            return
-        self._waiting = True
-        self._sent_at = perf_counter()
-        self._transport.write(b"".join((run.before_id, fresh_id(), run.after_id)))
-
-    def data_received(self, data: bytes) -> None:
-        if self._buffer:
-            data = self._buffer + data
-        end_of_head = data.find(END_OF_HEAD)
-        if end_of_head < 0:
-            self._buffer = data
-            return
-        length = CONTENT_LENGTH.search(data, 0, end_of_head + 2)
-        if length is None:
-            self._give_up("unreadable answer", data[:200].decode("latin-1"))
-            return
-        body_at = end_of_head + len(END_OF_HEAD)
-        missing = body_at + int(length[1]) - len(data)
-        if missing > 0:
-            self._buffer = data
-            return
-        if missing < 0 or not self._waiting:  # more bytes than were asked for: nothing after this can be trusted
-            self._give_up("unasked bytes", data[:200].decode("latin-1"))
-            return
-        self._buffer = b""
-        self._waiting = False
-        self._count(data, body_at)
-
-    def _count(self, data: bytes, body_at: int) -> None:
-        run = self._run
-        run.answers += 1
-        if data[STATUS_AT] == b"201":
-            run.created += 1
-            if run.measuring:
-                run.latencies.record(int((perf_counter() - self._sent_at) * 1e6))
-        else:
-            status = data[STATUS_AT].decode("latin-1")
-            run.failed(f"status {status}", data[body_at:].decode("utf-8", "replace"))
-        if not run.stopping:
-            self.send()
-        elif self._transport is not None:
-            self._transport.close()
-
-    def _give_up(self, what: str, detail: str) -> None:
-        self._run.failed(what, detail)
-        self._given_up = True
-        if self._transport is not None:
-            self._transport.abort()
-
-    def stop_if_idle(self) -> None:
-        """Close the connection unless an answer is still owed to it."""
-        if not self._waiting and self._transport is not None:
-            self._transport.close()
-
-    def abandon(self) -> None:
-        """Close the connection, whatever is owed to it; nothing more is counted."""
-        self._given_up = True
-        if self._transport is not None:
-            self._transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        run = self._run
-        if self._given_up:
-            pass  # counted where it was given up
-        elif self._waiting:
-            run.failed("connection lost", str(exc) if exc else "closed by the server before it answered")
-        elif not run.stopping:
-            run.failed("connection closed", "closed by the server between two requests")
-        run.open_connections -= 1
-        if run.open_connections == 0:
-            run.all_closed.set()
 
 
 async def generate(
@@ -170,6 +51,7 @@ async def generate(
     cpu_of: int | None = None,
     tls: ssl.SSLContext | None = None,
     token: str | None = None,
+    rate: float | None = None,
 ) -> Measurement:
     """Put the load on a server for the given time and return what was measured.
 
@@ -178,14 +60,16 @@ async def generate(
         cpu_of: the id of a process whose CPU time in the measured window is wanted.
         tls: speak TLS at the address of `url`, which costs the generator more than all else.
         token: an OAuth2 token to send instead of user name and password.
+        rate: requests a second that fall due whatever comes back; without it, a closed loop.
     """
     host, port = address_of(url)
     before_id, after_id = wire_request(host, port, user=user, password=password, request=request, token=token)
-    run = Run(before_id, after_id)
+    run = Run(before_id, after_id, paced=rate is not None)
     loop = asyncio.get_running_loop()
     opened: list[Connection] = []
     warm_at = perf_counter() + warmup
     with _undisturbed(run, opened):
+        pacer = None if rate is None else asyncio.create_task(pace(run, rate))  # ends with the run
         # Opened one after the other under load: workers that share a listening socket take what comes while they are
         # idle, so of 64 connections in one instant a single worker gets nearly all and the others stand by.
         gap_s = warmup * RAMP / connections
@@ -194,7 +78,7 @@ async def generate(
                 async with asyncio.timeout(CONNECT_S):
                     _, connection = await loop.create_connection(lambda: Connection(run), host, port, ssl=tls)
                 opened.append(connection)
-                connection.send()
+                connection.begin()
                 await asyncio.sleep(gap_s)
         except OSError as error:  # TimeoutError is one too
             raise BenchError(f"cannot connect to {host}:{port}, {len(opened)} connections are open: {error}") from None
@@ -209,6 +93,7 @@ async def generate(
         own_s = _own_cpu_s() - cpu_before
 
         run.stopping = True
+        run.due.clear()
         for connection in opened:
             connection.stop_if_idle()
         try:
@@ -216,6 +101,8 @@ async def generate(
                 await run.all_closed.wait()
         except TimeoutError:
             run.failed("no answer", f"{run.open_connections} requests had no answer {DRAIN_S:.0f} s after the end")
+        if pacer is not None:
+            await pacer
 
     latencies = run.latencies
     return Measurement(
@@ -274,6 +161,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--warmup", type=float, default=3.0, help="seconds before it, default %(default)s")
     parser.add_argument("--request", type=Path, help="file with another request to send, as JSON; its id is replaced")
     parser.add_argument("--cpu-of", type=int, metavar="PID", help="tell the CPU that this process takes per provision")
+    parser.add_argument("--rate", type=float, help="requests a second by the clock, instead of a closed loop")
     parser.add_argument("--json", action="store_true", help="print the measurement as JSON")
     return parser.parse_args(argv)
 
@@ -294,6 +182,7 @@ def main(argv: list[str]) -> int:
                     warmup=arguments.warmup,
                     request=request,
                     cpu_of=arguments.cpu_of,
+                    rate=arguments.rate,
                 )
             )
     except BenchError as error:

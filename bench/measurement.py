@@ -3,6 +3,19 @@
 from msgspec import Struct
 
 
+class Memory(Struct):
+    """Memory of a group of processes in MiB.
+
+    Attributes:
+        rss: what is resident, summed up; what processes share counts once for each.
+        pss: the same with what is shared divided among those that share it, so that sums are true. None: may not be
+            read here.
+    """
+
+    rss: float
+    pss: float | None
+
+
 class Measurement(Struct):
     """One contender in one round.
 
@@ -17,6 +30,8 @@ class Measurement(Struct):
         first_error: the first of them in full, to print.
         generator_cpu_us: CPU that the generator itself took per request; it shares the cores with what it measures.
         server_cpu_us: CPU that a process of the server took per provision of the window, where that was asked for.
+        cpu_us: CPU per provision of everybody who took part, by what they are; over all of `done_in_all`.
+        memory: what they hold right after it.
     """
 
     seconds: float
@@ -32,3 +47,5 @@ class Measurement(Struct):
     first_error: str | None = None
     generator_cpu_us: float | None = None
     server_cpu_us: float | None = None
+    cpu_us: dict[str, float] = {}
+    memory: dict[str, Memory] = {}

@@ -1,10 +1,13 @@
-"""Processes as Linux shows them in /proc: whose child each is, what it was started as, and the CPU it took."""
+"""Processes as Linux shows them in /proc: whose child each is, what it was started as, its CPU and memory."""
 
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from bench.errors import BenchError
+from bench.measurement import Memory
 
 PROC: Final = Path("/proc")
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
@@ -13,6 +16,8 @@ TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PARENT: Final = 4 - 3
 _USER: Final = 14 - 3
 _SYSTEM: Final = 15 - 3
+_RSS: Final = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
+_PSS: Final = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 _ENDED: Final = slice(16 - 3, 18 - 3)  # children that have ended and were waited for: user, system
 
 
@@ -49,6 +54,38 @@ def descendants(pid: int) -> list[int]:
         found += of_this
         waiting += of_this
     return found
+
+
+def with_descendants(pid: int) -> list[int]:
+    """Return a process and all below it."""
+    return [pid, *descendants(pid)]
+
+
+def memory_mib(pids: Iterable[int]) -> Memory:
+    """Sum up the memory of processes; those that have ended have none."""
+    found = [_memory_kib(pid) for pid in pids]
+    shares = [pss for _, pss in found if pss is not None]
+    return Memory(
+        rss=round(sum(rss for rss, _ in found) / 1024, 1),
+        pss=round(sum(shares) / 1024, 1) if len(shares) == len(found) else None,
+    )
+
+
+def _memory_kib(pid: int) -> tuple[int, int | None]:
+    """RSS and PSS of one process. No PSS: it is another account's; its RSS is public."""
+    try:
+        resident = _RSS.search((PROC / str(pid) / "status").read_text(errors="replace"))
+        share = _PSS.search((PROC / str(pid) / "smaps_rollup").read_text())
+    except PermissionError:
+        return (int(resident[1]) if resident else 0, None)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0, 0
+    return int(resident[1]) if resident else 0, int(share[1]) if share else 0
+
+
+def postmaster_pid(data_dir: Path) -> int:
+    """The process that all others of the embedded server descend from."""
+    return int((data_dir / "postgres" / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
 
 
 def arguments_of(pid: int) -> list[str]:

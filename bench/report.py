@@ -7,9 +7,9 @@ from msgspec import Struct
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from bench.measurement import Measurement
+from bench.measurement import Measurement, Memory
 
-RATIOS = (("a", "b"), ("a", "c"))
+RATIOS = (("a", "b"), ("a", "c"), ("a", "d"))
 
 
 class Spread(Struct):
@@ -27,7 +27,12 @@ class Spread(Struct):
 
 
 class Figures(Struct):
-    """One contender over all rounds. Latencies are medians of the rounds' percentiles."""
+    """One turn over all rounds. Latencies are medians of the rounds' percentiles.
+
+    Attributes:
+        cpu_us: CPU per provision of everybody who took part, by what they are: median of the rounds.
+        memory: what they held after the last round.
+    """
 
     title: str
     provisions_per_second: Spread
@@ -37,6 +42,34 @@ class Figures(Struct):
     max_ms: float
     provisions: int
     generator_cpu_us: float | None
+    cpu_us: dict[str, float]
+    memory: dict[str, Memory]
+
+
+class Target(Struct):
+    """One of them.
+
+    Attributes:
+        seen: the median of the rounds counts: rounds compare turns that followed each other.
+        at_least, at_most: the limit, one of both.
+    """
+
+    name: str
+    seen: Spread
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is reached."""
+        return (self.at_least is None or self.seen.median >= self.at_least) and (
+            self.at_most is None or self.seen.median <= self.at_most
+        )
+
+    @property
+    def limit(self) -> str:
+        """The limit in words."""
+        return f"at least {self.at_least:g}" if self.at_least is not None else f"at most {self.at_most:g}"
 
 
 class Report(Struct):
@@ -48,6 +81,7 @@ class Report(Struct):
     machine: dict[str, object]
     settings: dict[str, object]
     notes: list[str]
+    targets: list[Target] = []
 
 
 def figures_of(title: str, rounds: Sequence[Measurement]) -> Figures:
@@ -66,6 +100,8 @@ def figures_of(title: str, rounds: Sequence[Measurement]) -> Figures:
         max_ms=round(max(measured.max_ms for measured in rounds), 3),
         provisions=sum(measured.done for measured in rounds),
         generator_cpu_us=round(median(cpu), 1) if cpu else None,
+        cpu_us={group: round(median(measured.cpu_us[group] for measured in rounds), 1) for group in rounds[-1].cpu_us},
+        memory=rounds[-1].memory,
     )
 
 
@@ -111,6 +147,32 @@ def table_of(report: Report) -> Table:
         by_round = report.ratios_by_round[name]
         table.add_row(name, f"{ratio:.2f}", f"{short(min(by_round))}-{short(max(by_round))}")
     return table
+
+
+def costs_of(report: Report) -> Table:
+    """Lay out who took how much CPU for a provision, and the memory of a round's end."""
+    groups = list(dict.fromkeys(group for figures in report.figures.values() for group in figures.cpu_us))
+    table = Table(title="CPU µs per provision", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.padding = (0, 1, 0, 0)
+    table.add_column("", no_wrap=True)
+    for heading in (*groups, "all"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for key, figures in report.figures.items():
+        cpu = [figures.cpu_us.get(group) for group in groups]
+        total = sum(one for one in cpu if one is not None)
+        table.add_row(key, *("" if one is None else f"{one:,.0f}" for one in cpu), f"{total:,.0f}")
+    table.add_section()
+    for key, figures in report.figures.items():
+        if "@" in key or not figures.memory:
+            continue
+        held = (figures.memory.get(group) for group in groups)
+        table.add_row(f"{key}  MiB", *("" if one is None else _mib(one) for one in held))
+    return table
+
+
+def _mib(memory: Memory) -> str:
+    """PSS, which can be summed up, or RSS marked as such."""
+    return f"{memory.pss:,.0f}" if memory.pss is not None else f"{memory.rss:,.0f} RSS"
 
 
 def short(value: float) -> str:

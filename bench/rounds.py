@@ -5,7 +5,7 @@ Turns, not one contender after the other, so that a slow minute of the machine f
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -16,10 +16,11 @@ from bench import machine
 from bench.contenders import Site, running
 from bench.database import require_durable
 from bench.errors import BenchError
-from bench.generator import Generator, require_installed
+from bench.generator import Generator, Load, require_installed
 from bench.measurement import Measurement
 from bench.progress import Display
 from bench.report import Report, figures_of, ratios_of
+from bench.turns import CONTENDERS, Turn, turns_of
 from bench.two_commits import CLIENTS
 
 DISK: Final = Path("/var/tmp")
@@ -28,11 +29,10 @@ DISK: Final = Path("/var/tmp")
 class Plan(Struct, frozen=True):
     """What is measured, how often and how long, and where."""
 
-    only: tuple[str, ...] = ("a", "b", "c")
+    turns: tuple[Turn, ...] = turns_of(CONTENDERS, 64)
     rounds: int = 5
     seconds: float = 7.0
     warmup: float = 3.0
-    connections: int = 64
     generator: Generator = Generator.OWN
     site: Site = Site()
     folder: Path | None = None
@@ -41,41 +41,45 @@ class Plan(Struct, frozen=True):
     @property
     def measured_s(self) -> float:
         """Seconds of load that the plan asks for."""
-        return self.rounds * len(self.only) * (self.warmup + self.seconds)
+        return self.rounds * len(self.turns) * (self.warmup + self.seconds)
 
 
-def measure(plan: Plan, display: Display) -> Report:
-    """Carry a plan out."""
+def measure(plan: Plan, display: Display) -> tuple[Report, Mapping[str, Sequence[Measurement]]]:
+    """Carry a plan out; return its report, and the rounds of every turn."""
     require_installed(plan.generator)
     with temporary_folder(plan.folder, keep=plan.keep) as folder:
         facts = machine.describe(folder)
         notes = machine.warnings(facts)
-        with running(plan.only, plan.site, folder, display) as stage:
+        wanted = {turn.contender for turn in plan.turns}
+        with running(wanted, plan.site, folder, display) as stage:
             notes += stage.notes
             postgres = stage.database.settings()
             require_durable(postgres)
-            measured: dict[str, list[Measurement]] = {key: [] for key in stage.contenders}
+            measured: dict[str, list[Measurement]] = {turn.key: [] for turn in plan.turns}
             for number in range(1, plan.rounds + 1):
-                for key, contender in stage.contenders.items():
-                    display.say(f"round {number} of {plan.rounds}: ({key}) {contender.title}")
+                for turn in plan.turns:
+                    title = turn.title(stage.contenders[turn.contender].title)
+                    display.say(f"round {number} of {plan.rounds}: ({turn.key}) {title}")
                     stage.database.checkpoint()
-                    one = contender.measure(
-                        plan.generator,
-                        connections=plan.connections,
+                    load = Load(
+                        generator=plan.generator,
+                        connections=turn.connections,
                         seconds=plan.seconds,
                         warmup=plan.warmup,
-                        tick=display.tick,
+                        rate=None if turn.half_of is None else measured[turn.half_of][-1].rate / 2,
                     )
+                    one = stage.contenders[turn.contender].measure(load, display.tick)
                     if one.errors or not one.done:
                         what = f"{one.errors}, the first: {one.first_error}" if one.errors else "nothing was finished"
-                        raise BenchError(f"({key}) {contender.title}, round {number}: {what}")
-                    measured[key].append(one)
+                        raise BenchError(f"({turn.key}) {title}, round {number}: {what}")
+                    measured[turn.key].append(one)
                     display.finished(plan.warmup + plan.seconds)
-            titles = {key: contender.title for key, contender in stage.contenders.items()}
-
-    figures = {key: figures_of(titles[key], rounds) for key, rounds in measured.items()}
+            figures = {
+                turn.key: figures_of(turn.title(stage.contenders[turn.contender].title), measured[turn.key])
+                for turn in plan.turns
+            }
     ratios, by_round = ratios_of(figures)
-    return Report(
+    report = Report(
         ratios=ratios,
         ratios_by_round=by_round,
         figures=figures,
@@ -84,7 +88,7 @@ def measure(plan: Plan, display: Display) -> Report:
             "rounds": plan.rounds,
             "seconds": plan.seconds,
             "warmup": plan.warmup,
-            "connections": plan.connections,
+            "connections": {turn.key: turn.connections for turn in plan.turns},
             "workers": plan.site.workers,
             "generator": str(plan.generator),
             "pgbench_clients": CLIENTS,
@@ -92,6 +96,7 @@ def measure(plan: Plan, display: Display) -> Report:
         },
         notes=notes,
     )
+    return report, measured
 
 
 @contextmanager

@@ -23,9 +23,8 @@ from bench.answers import answer_of
 from bench.children import free_ports
 from bench.contenders import COMMAND
 from bench.database import require_durable
-from bench.depth_rounds import postmaster_pid
 from bench.errors import BenchError
-from bench.processes import tree_cpu_s
+from bench.processes import postmaster_pid, tree_cpu_s
 from bench.progress import Display
 from bench.provision import ORIGINATOR
 from bench.rounds import temporary_folder

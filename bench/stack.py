@@ -13,8 +13,9 @@ from argon2 import PasswordHasher
 from bench.books import Books
 from bench.children import Child, require_free
 from bench.conventional.tables import create_tables
+from bench.costs import Groups, metered
 from bench.database import Database
-from bench.generator import ROOT, Generator, put_load
+from bench.generator import ROOT, Load, put_load
 from bench.measurement import Measurement
 from bench.provision import ORIGINATOR
 from bench.sandbox import API_KEY, Sandbox
@@ -30,13 +31,16 @@ class ConventionalStack:
     key = "b"
     title = "conventional stack"
 
-    def __init__(self, folder: Path, database: Database, sandbox: Sandbox, *, port: int, workers: int) -> None:
+    def __init__(
+        self, folder: Path, database: Database, sandbox: Sandbox, shared: Groups, *, port: int, workers: int
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._port = port
         self._workers = workers
         self._folder = folder
         self._database = database
         self._sandbox = sandbox
+        self._shared = shared
         self.password = secrets.token_hex(16)
         self._child: Child | None = None
 
@@ -64,22 +68,13 @@ class ConventionalStack:
         )
         self._child.wait_until_ready(f"{self.url}/openapi.json", READY_S)
 
-    def measure(
-        self, generator: Generator, *, connections: int, seconds: float, warmup: float, tick: Callable[[], None]
-    ) -> Measurement:
+    def measure(self, load: Load, tick: Callable[[], None]) -> Measurement:
         """Run one round, with the same comparison afterwards as for the switch."""
         assert self._child is not None
         books = Books(self._database, approved=APPROVED, pending=PENDING, sandbox=self._sandbox)
         books.open()
-        measured = put_load(
-            generator,
-            self.url,
-            password=self.password,
-            connections=connections,
-            seconds=seconds,
-            warmup=warmup,
-            tick=tick,
-        )
+        groups = Groups({"server": [self._child.pid], **self._shared.pids})
+        measured = metered(groups, lambda: put_load(load, self.url, password=self.password, tick=tick))
         self._child.must_run()
         if not measured.errors:
             books.close(measured, tick)

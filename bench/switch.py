@@ -8,11 +8,12 @@ from typing import Final
 
 from bench.books import Books
 from bench.children import Child, require_free
+from bench.costs import DATABASE, Groups, metered
 from bench.database import Database
 from bench.errors import BenchError
-from bench.generator import Generator, put_load
+from bench.generator import Load, put_load
 from bench.measurement import Measurement
-from bench.processes import arguments_of, descendants
+from bench.processes import arguments_of, descendants, postmaster_pid
 from bench.sandbox import CONTROL_PORT, SIMULATOR_PORT, Sandbox
 
 READY: Final = "voucherswitch is ready"
@@ -63,6 +64,7 @@ class Switch:
         )
         self._child: Child | None = None
         self._database: Database | None = None
+        self._embedded = database_url is None
         if database_url is not None:
             self._env["DATABASE_URL"] = database_url
             self._database = Database(database_url)
@@ -102,26 +104,31 @@ class Switch:
             self._database = Database(lines[-1])
         return self._database
 
-    def measure(
-        self, generator: Generator, *, connections: int, seconds: float, warmup: float, tick: Callable[[], None]
-    ) -> Measurement:
+    def measure(self, load: Load, tick: Callable[[], None]) -> Measurement:
         """Run one round, then compare what was answered with the journal and with the provider's books."""
-        assert self._child is not None
         books = Books(self.database, approved=APPROVED, pending=PENDING, sandbox=self.sandbox)
         books.open()
-        measured = put_load(
-            generator,
-            self.url,
-            password=self.password,
-            connections=connections,
-            seconds=seconds,
-            warmup=warmup,
-            tick=tick,
+        groups = Groups(
+            {
+                "server": self._processes(WORKER),
+                "worker": self._processes("worker"),
+                "console": self._processes("console"),
+                **self.shared.pids,
+            }
         )
-        self._child.must_run()
+        measured = metered(groups, lambda: put_load(load, self.url, password=self.password, tick=tick))
+        self.must_run()
         if not measured.errors:
             books.close(measured, tick)
         return measured
+
+    @property
+    def shared(self) -> Groups:
+        """What other contenders use too: the provider, and the database server where it is the embedded one."""
+        pids = {"provider": self._processes("simulators")}
+        if self._embedded:
+            pids[DATABASE] = [postmaster_pid(self._data)]
+        return Groups(pids)
 
     def worker_pid(self) -> int:
         """Return the process that serves originators, of which there must be one."""
@@ -129,11 +136,14 @@ class Switch:
 
     def process(self, command: str) -> int:
         """Return the process that runs a command of voucherswitch, of which there must be one."""
-        assert self._child is not None
-        found = [pid for pid in descendants(self._child.pid) if command in arguments_of(pid)]
+        found = self._processes(command)
         if len(found) != 1:
             raise BenchError(f"voucherswitch up has {len(found)} processes {command}, and one was asked for")
         return found[0]
+
+    def _processes(self, command: str) -> list[int]:
+        assert self._child is not None
+        return [pid for pid in descendants(self._child.pid) if command in arguments_of(pid)]
 
     def must_run(self) -> None:
         """Raise if it has ended."""

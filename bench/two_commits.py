@@ -14,9 +14,10 @@ from typing import Final
 
 from bench.books import Books
 from bench.children import run
+from bench.costs import Groups, metered
 from bench.database import Database
 from bench.errors import BenchError
-from bench.generator import Generator
+from bench.generator import Load
 from bench.histogram import Histogram
 from bench.measurement import Measurement
 from bench.sample import Sample
@@ -35,10 +36,11 @@ class TwoCommits:
     key = "c"
     title = "two commits, pgbench"
 
-    def __init__(self, folder: Path, database: Database, sample: Sample) -> None:
+    def __init__(self, folder: Path, database: Database, sample: Sample, groups: Groups) -> None:
         self._folder = folder
         self._database = database
         self._sample = sample
+        self._groups = groups
         self._pgbench = _pgbench()
         self._script = folder / "two_commits.sql"
 
@@ -47,18 +49,14 @@ class TwoCommits:
         asyncio.run(migrate(self._database.url))
         self._script.write_text(script(self._sample))
 
-    def measure(
-        self, generator: Generator, *, connections: int, seconds: float, warmup: float, tick: Callable[[], None]
-    ) -> Measurement:
-        """Run one round. Generator and connections are those of the servers; pgbench is its own, with 32 clients."""
-        del generator, connections
+    def measure(self, load: Load, tick: Callable[[], None]) -> Measurement:
+        """Run one round. Generator and connections are those of servers; pgbench is its own, with its own clients.
+
+        With one connection it has one client too: then it tells how long two commits take that share nothing.
+        """
         books = Books(self._database, approved=APPROVED, pending=None, sandbox=None)
         books.open()
-        warm = self._run(warmup, tick, log=None) if warmup >= 1 else None
-        with tempfile.TemporaryDirectory(dir=self._folder) as logs:
-            measured = self._run(seconds, tick, log=Path(logs) / "latency")
-        if warm is not None:
-            measured.done_in_all += warm.done_in_all
+        measured = metered(self._groups, lambda: self._load(load, tick))
         if not measured.errors:
             books.close(measured, tick)
         return measured
@@ -66,10 +64,19 @@ class TwoCommits:
     def stop(self) -> None:
         """Nothing runs between the rounds."""
 
-    def _run(self, seconds: float, tick: Callable[[], None], log: Path | None) -> Measurement:
+    def _load(self, load: Load, tick: Callable[[], None]) -> Measurement:
+        clients = min(load.connections, CLIENTS)
+        warm = self._run(clients, load.warmup, tick, log=None) if load.warmup >= 1 else None
+        with tempfile.TemporaryDirectory(dir=self._folder) as logs:
+            measured = self._run(clients, load.seconds, tick, log=Path(logs) / "latency")
+        if warm is not None:
+            measured.done_in_all += warm.done_in_all
+        return measured
+
+    def _run(self, clients: int, seconds: float, tick: Callable[[], None], log: Path | None) -> Measurement:
         whole_seconds = max(round(seconds), 1)  # pgbench takes no fractions
         command = [str(self._pgbench), "--no-vacuum", "--protocol=prepared", f"--file={self._script}"]
-        command += [f"--client={CLIENTS}", f"--jobs={THREADS}", f"--time={whole_seconds}"]
+        command += [f"--client={clients}", f"--jobs={min(clients, THREADS)}", f"--time={whole_seconds}"]
         if log is not None:
             command += ["--log", f"--log-prefix={log}"]
         output = run(

@@ -11,8 +11,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 from bench import sample, two_commits_script
+from bench.costs import Groups
 from bench.database import Database
-from bench.generator import Generator
+from bench.generator import Load
 from bench.sample import Sample
 from bench.two_commits import TwoCommits
 
@@ -59,11 +60,9 @@ async def both(switch: Switch, taken: Sample, tmp_path_factory: pytest.TempPathF
     own = await asyncio.to_thread(server.make, "two_commits_test")
     try:
         folder: Path = tmp_path_factory.mktemp("two_commits")
-        bare = TwoCommits(folder, own, taken)
+        bare = TwoCommits(folder, own, taken, Groups({}))
         await asyncio.to_thread(bare.start)
-        measured = await asyncio.to_thread(
-            bare.measure, Generator.OWN, connections=1, seconds=1.0, warmup=0.0, tick=lambda: None
-        )
+        measured = await asyncio.to_thread(bare.measure, Load(connections=1, seconds=1.0, warmup=0.0), lambda: None)
         assert measured.errors == {}
         async with asyncpg.create_pool(own.url, min_size=1, max_size=1) as pool:
             some = await pool.fetchval("SELECT request_id FROM transaction ORDER BY reference DESC LIMIT 1")

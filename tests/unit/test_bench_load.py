@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the benchmark is
 from bench.errors import BenchError
 from bench.histogram import Histogram
 from bench.load import generate, read_request
+from bench.load_connection import Connection, Run
 from bench.measurement import Measurement
 from bench.provision import ID_PLACE, REQUEST, body_around_id
 from bench.wire import address_of, fresh_id
@@ -122,6 +123,36 @@ async def test_what_is_on_its_way_at_the_end_is_waited_for() -> None:
     assert measured.done_in_all == len(received)
     assert 0 < measured.done < measured.done_in_all
     assert measured.cut_off == 0
+
+
+async def test_a_pace_is_kept_and_no_more_is_sent() -> None:
+    """An open loop sends by the clock, so that a stall is in the latency of those who had to wait for it."""
+    async with server(lambda *_: [http(201)]) as (url, received):
+        measured = await generate(url, user="u", password="p", connections=4, seconds=0.5, warmup=0.1, rate=200)
+
+    assert measured.errors == {}
+    assert measured.done_in_all == len(received) <= 0.7 * 200
+    assert measured.rate <= 250
+
+
+async def test_who_falls_due_while_nobody_is_idle_waits_and_the_wait_counts() -> None:
+    """The latency of a request counts from the moment when it fell due, not from when a connection was free for it."""
+
+    class Sender(Connection):
+        def send(self, since: float) -> None:
+            sent.append(since)
+
+    sent: list[float] = []
+    run = Run(b"", b"", paced=True)
+    connection = Sender(run)
+    run.fall_due(1.0)
+    run.fall_due(2.0)
+
+    for _ in range(3):
+        connection.begin()
+    run.fall_due(3.0)
+
+    assert sent == [1.0, 2.0, 3.0]
 
 
 async def test_anything_but_201_is_an_error_with_its_body() -> None:

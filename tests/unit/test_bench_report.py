@@ -163,14 +163,14 @@ def test_contenders_are_named_in_any_order(text: str, contenders: tuple[str, ...
     assert parse_only(text) == contenders
 
 
-@pytest.mark.parametrize("text", ["", "d", "a;b", "a,d"])
+@pytest.mark.parametrize("text", ["", "e", "a;b", "a,e"])
 def test_other_contenders_are_refused(text: str) -> None:
-    with pytest.raises(BenchError, match="is not made of a, b and c"):
+    with pytest.raises(BenchError, match="is not made of a, b, c and d"):
         parse_only(text)
 
 
-def test_the_default_plan_takes_about_three_minutes() -> None:
-    assert 150 <= Plan().measured_s <= 180
+def test_the_default_plan_takes_less_than_four_minutes() -> None:
+    assert 180 <= Plan().measured_s <= 210
 
 
 def test_no_journal_that_matters_is_ever_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
