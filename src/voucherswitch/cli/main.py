@@ -18,6 +18,7 @@ from voucherswitch.cli import (
     approval,
     archive,
     audit,
+    bench,
     certs,
     db,
     explain,
@@ -128,6 +129,7 @@ explain.register(app)
 resolve.register(app)
 verify.register(app)
 torture.register(app)
+bench.register(app)
 _GROUPS: Final = (
     originator, product, route, receiver, provider, saf, user, role, approval, audit, db, archive, certs, vault, token,
 )  # fmt: skip
