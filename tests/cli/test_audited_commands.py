@@ -30,7 +30,8 @@ ADVICE = "261ed2d5-d206-4eef-aa20-97b78acc7a7a"
 LOOKS: Final = frozenset(
     {
         "explain", "verify", "sell", "redeem", "refund", "confirm", "reverse", "lookup", "products", "switch", "worker",
-        "console", "simulators", "torture", "originator list", "originator certificate list", "originator client list",
+        "bench", "console", "simulators", "torture", "originator list", "originator certificate list",
+        "originator client list",
         "product list", "product sync", "route list", "route preview", "receiver list", "provider list",
         "provider show", "provider check", "provider new", "provider maintenance list", "saf list", "saf show",
         "user list", "user show", "user check", "role list", "role show", "approval list", "approval show",
