@@ -222,9 +222,7 @@ class _Stand:
         return names
 
     def _sale(self) -> UUID:
-        answer = answer_of(self._switch.url, self._switch.password, "voucherswitch")
-        assert isinstance(answer, dict)
-        return UUID(answer["id"])
+        return answer_of(self._switch.url, self._switch.password, "voucherswitch").request_id
 
     def _confirmed(self, sale: UUID) -> float:
         """Confirm a sale as its till would; return how long its provider waited for it, in milliseconds."""

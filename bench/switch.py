@@ -13,7 +13,7 @@ from bench.database import Database
 from bench.errors import BenchError
 from bench.generator import Load, put_load
 from bench.measurement import Measurement
-from bench.processes import arguments_of, descendants, postmaster_pid
+from bench.processes import arguments_of, descendants, postmaster_pid, tree_cpu_s
 from bench.sandbox import CONTROL_PORT, SIMULATOR_PORT, Sandbox
 
 READY: Final = "voucherswitch is ready"
@@ -144,6 +144,11 @@ class Switch:
     def _processes(self, command: str) -> list[int]:
         assert self._child is not None
         return [pid for pid in descendants(self._child.pid) if command in arguments_of(pid)]
+
+    def cpu_s(self) -> float:
+        """Return the processor time in seconds of all its processes; the embedded database is none of them."""
+        assert self._child is not None
+        return tree_cpu_s(self._child.pid)
 
     def must_run(self) -> None:
         """Raise if it has ended."""

@@ -390,7 +390,7 @@ class Settings(BaseSettings):
         json_schema_extra={"accepts": "the name of a claim"},
     )
 
-    saf_parallel_max: Whole = whole(32, 1, 1_000, "Advices under way to one provider at a time.")
+    saf_parallel_max: Whole = whole(64, 1, 1_000, "Advices under way to one provider at a time.")
     saf_backoff_initial_ms: Whole = whole(
         1_000, 1, 600_000, "Wait before an advice's first repeat; it doubles each time."
     )
