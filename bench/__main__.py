@@ -12,6 +12,7 @@ from bench import machine
 from bench.contenders import Site
 from bench.errors import BenchError
 from bench.generator import Generator
+from bench.page import publish_page, write_charts
 from bench.progress import Bar
 from bench.report import costs_of, table_of
 from bench.results import publish, told_in_one_line
@@ -39,6 +40,9 @@ def main(
         typer.Option("--targets", help=f"Measure what the targets compare: {TARGET_CONNECTIONS} connections and 1."),
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="As --targets; end with code 1 when one is missed.")] = False,
+    page: Annotated[
+        bool, typer.Option("--page", help="As --targets; write docs/reference/performance.md and its charts too.")
+    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="One round of 3 s each: does it work at all?")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON instead of the table.")] = False,
     interface_port: Annotated[int, typer.Option(help="Port of the switch.")] = 8080,
@@ -53,9 +57,10 @@ def main(
 ) -> None:
     """Durable provisions per second: (a) voucherswitch, (b) a conventional stack, (c) bare database, (d) bare HTTP."""
     console = Console(stderr=as_json)
+    targets = targets or check or page
     with told_in_one_line():
         plan = Plan(
-            turns=turns_for_targets() if targets or check else turns_of(parse_only(only), connections),
+            turns=turns_for_targets() if targets else turns_of(parse_only(only), connections),
             rounds=QUICK_ROUNDS if quick else rounds,
             seconds=QUICK_SECONDS if quick else seconds,
             warmup=warmup,
@@ -73,12 +78,14 @@ def main(
         )
         with Bar(console, plan.measured_s) as bar:
             report, measured = measure(plan, bar)
-        if targets or check:
+        if targets:
             require_kept_up(measured)
             report.targets = targets_of(measured)
     shown = [table_of(report), costs_of(report)]
     shown += [table_of_targets(report.targets)] if report.targets else []
-    publish(report, console, *shown, as_json=as_json)
+    write_charts(report, publish(report, console, *shown, as_json=as_json))
+    if page:
+        publish_page(report)
     too_low = missed(report.targets) if check else []
     for line in too_low:
         print(f"bench: {line}", file=sys.stderr)

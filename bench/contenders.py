@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from bench.answers import answer_of, differences
+from bench.children import free_ports
 from bench.costs import DATABASE, Groups
 from bench.database import Database
 from bench.echo import Echo
@@ -79,6 +80,7 @@ def running(wanted: Collection[str], site: Site, folder: Path, display: Display)
             simulator_port_base=site.simulator_port_base,
             workers=site.workers,
             database_url=None if server is None else _own(server, JOURNAL, stack).url,
+            settings={"tls_port": free_ports(1)},
         )
         stack.callback(switch.stop)
         switch.start()

@@ -50,15 +50,16 @@ def told_in_one_line() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def publish(report: Report, console: Console, *shown: RenderableType, as_json: bool, prefix: str = "") -> None:
-    """Write a report, and print it: as JSON on standard output, or to people what is `shown` of it."""
+def publish(report: Report, console: Console, *shown: RenderableType, as_json: bool, prefix: str = "") -> Path:
+    """Write a report, and print it: as JSON on standard output, or to people what is `shown` of it. Return where."""
     assert isinstance(report, Struct)
     path = write(report, RESULTS, prefix)
     if as_json:
         print(encoded(report).decode(), end="")
-        return
+        return path
     for part in shown:
         console.print(part)
     for note in report.notes:
         console.print(f"Note: {note}", markup=False)
     console.print(f"Written to {path}", markup=False)
+    return path
