@@ -15,6 +15,7 @@ import typer
 
 from voucherswitch.cli.context import connect, load_settings, running_database
 from voucherswitch.cli.errors import CommandError, say
+from voucherswitch.cli.lean import imported_lean
 
 if TYPE_CHECKING:
     from voucherswitch.cli.supervisor import Child
@@ -76,8 +77,9 @@ def switch(workers: Workers = None) -> None:
 
 def switch_worker() -> None:
     """One switch process; `switch` and `up` start it."""
-    from voucherswitch.cli.supervisor import handed_listeners, tell_ready
-    from voucherswitch.interface.server import serve
+    with imported_lean():
+        from voucherswitch.cli.supervisor import handed_listeners, tell_ready
+        from voucherswitch.interface.server import serve
 
     settings = _start_process()
     serve(settings, running_database(settings), handed_listeners(), tell_ready)
@@ -88,9 +90,10 @@ def worker() -> None:
 
     They share the work. SIGTERM lets deliveries under way end, for `drain_s` at most, and gives the lanes back.
     """
-    import uvloop
+    with imported_lean():
+        import uvloop
 
-    from voucherswitch.worker import work
+        from voucherswitch.worker import work
 
     settings = _start_process()
     uvloop.run(work(settings, running_database(settings)))
