@@ -210,21 +210,27 @@ def _denied(denied: Denied) -> Response:
     return response
 
 
+class Rendered(Response):
+    """An answer whose headers are written as they are sent; Starlette makes them from text, for every answer anew."""
+
+    def __init__(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status_code, self.body, self.raw_headers, self.background = status, body, headers, None
+
+
 def _response(request: Request, reply: Reply) -> Response:
-    headers: dict[str, str] = {}
+    headers: list[tuple[bytes, bytes]] = [(b"content-length", b"%d" % len(reply.body))]
+    if reply.body:
+        headers.append((b"content-type", b"application/json"))
     if reply.status == 201:
-        headers["Location"] = request.scope["path"]
+        headers.append((b"location", request.scope["path"].encode()))
     if reply.retry_after_s is not None:
-        headers["Retry-After"] = str(reply.retry_after_s)
+        headers.append((b"retry-after", b"%d" % reply.retry_after_s))
     elif reply.status == 503:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    if reply.status < 200:
-        # O6: to HTTP an interim answer has no body and no end; closing is how its sender says that nothing follows.
-        headers |= {"Content-Length": "0", "Connection": "close"}
-    if reply.status == 408:
-        headers["Connection"] = "close"
-    media_type = "application/json" if reply.body else None
-    return Response(reply.body, status_code=reply.status, headers=headers, media_type=media_type)
+        headers.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+    # O6: to HTTP an interim answer has no body and no end; closing is how its sender says that nothing follows.
+    if reply.status < 200 or reply.status == 408:
+        headers.append((b"connection", b"close"))
+    return Rendered(reply.status, reply.body, headers)
 
 
 NOT_JSON = errors.plain(415, ErrorType.FORMAT_ERROR, "Content-Type must be application/json (UTF-8).")
