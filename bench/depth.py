@@ -40,6 +40,12 @@ def main(
         f"p99 {figures.p99_ms:.0f} ms; {figures.cpu_us:.0f} µs of processor time each"
         for name, figures in (("empty", report.empty), ("full", report.full))
     ]
+    lines += [
+        f"{name:6} {figures.writes.wal_bytes:,.0f} bytes of log for a provision, page images at most "
+        f"{figures.writes.page_image_share:.0%} of it; {figures.writes.hot_share:.0%} of the updates of transaction in "
+        f"place; {figures.writes.index_bytes:,.0f} bytes of indexes for a request"
+        for name, figures in (("empty", report.empty), ("full", report.full))
+    ]
     lines.append(
         f"full/empty {report.ratio:.3f}, by round {min(report.ratios):.2f}-{max(report.ratios):.2f}; "
         f"by processor time {report.cpu_ratio:.3f}; "

@@ -19,6 +19,7 @@ from bench.children import free_ports
 from bench.contenders import COMMAND
 from bench.database import require_durable, with_database
 from bench.depth_fill import fill
+from bench.depth_writes import Log, Writes, writes_of
 from bench.errors import BenchError
 from bench.generator import put_own_load
 from bench.measurement import Measurement
@@ -60,6 +61,7 @@ class DepthFigures(Struct):
     median: float
     p99_ms: float
     cpu_us: float
+    writes: Writes
 
 
 class DepthReport(Struct):
@@ -109,17 +111,20 @@ def measure_depth(plan: DepthPlan, display: Display) -> DepthReport:
             switch.start()
 
         measured: dict[str, list[Measurement]] = {EMPTY: [], FULL: []}
+        logs: dict[str, list[tuple[Log, Log, int]]] = {EMPTY: [], FULL: []}
         for number in range(1, plan.rounds + 1):
             # Each begins every other round, so that what one leaves in the caches helps neither.
             for name in (EMPTY, FULL) if number % 2 else (FULL, EMPTY):
                 display.say(f"round {number} of {plan.rounds}: {name}")
+                before = Log.of(sides[name].database)
                 measured[name].append(
                     _round(sides[name], postmaster_pid(folder / "server"), plan, name, number, display)
                 )
+                logs[name].append((before, Log.of(sides[name].database), measured[name][-1].done_in_all))
                 display.finished(plan.warmup + plan.seconds)
+        empty, full = (_figures(measured[name], writes_of(sides[name].database, logs[name])) for name in (EMPTY, FULL))
         size = sides[FULL].database.number("SELECT pg_database_size(current_database())")
         display.say("stopping")
-    empty, full = _figures(measured[EMPTY]), _figures(measured[FULL])
     pairs = zip(measured[EMPTY], measured[FULL], strict=True)
     ratios = [filled.rate / bare.rate for bare, filled in pairs]
     return DepthReport(
@@ -157,7 +162,7 @@ def _make(plan: DepthPlan, folder: Path, url: str, name: str, port: int) -> Swit
         simulator_port_base=port + 3,
         workers=1,
         database_url=with_database(url, name),
-        settings={"worker_metrics_port": port + 2},
+        settings={"worker_metrics_port": port + 2, "tls_port": port + PORTS - 1},
     )
 
 
@@ -196,13 +201,14 @@ def _living(processes: list[int]) -> list[int]:
     return [pid for pid in processes if Path(f"/proc/{pid}").exists()]
 
 
-def _figures(measured: list[Measurement]) -> DepthFigures:
+def _figures(measured: list[Measurement], writes: Writes) -> DepthFigures:
     rates = [one.rate for one in measured]
     return DepthFigures(
         rates=rates,
         median=median(rates),
         p99_ms=median(one.p99_ms for one in measured),
         cpu_us=median(one.server_cpu_us or 0.0 for one in measured),
+        writes=writes,
     )
 
 

@@ -105,7 +105,7 @@ def measure_saf(plan: SafPlan, display: Display) -> SafReport:
         folder = stack.enter_context(temporary_folder(plan.folder, keep=plan.keep))
         facts = machine.describe(folder)
         display.say("starting voucherswitch")
-        base = free_ports(SIMULATOR_PORTS + 3)
+        base = free_ports(SIMULATOR_PORTS + 4)
         switch = Switch(
             COMMAND,
             folder,
@@ -114,7 +114,7 @@ def measure_saf(plan: SafPlan, display: Display) -> SafReport:
             console_port=base + SIMULATOR_PORTS + 1,
             simulator_port_base=base,
             workers=1,
-            settings={"worker_metrics_port": base + SIMULATOR_PORTS + 2},
+            settings={"worker_metrics_port": base + SIMULATOR_PORTS + 2, "tls_port": base + SIMULATOR_PORTS + 3},
         )
         stack.callback(switch.stop)
         switch.start()

@@ -60,7 +60,7 @@ def measure_starts(rounds: int, display: Display) -> StartReport:
         folder = stack.enter_context(temporary_folder(None, keep=False))
         facts = machine.describe(folder)
         display.say("the first start of the directory")
-        base = free_ports(SIMULATOR_PORTS + 4)
+        base = free_ports(SIMULATOR_PORTS + 5)
         switch = Switch(
             COMMAND,
             folder,
@@ -69,7 +69,7 @@ def measure_starts(rounds: int, display: Display) -> StartReport:
             console_port=base + SIMULATOR_PORTS + 1,
             simulator_port_base=base,
             workers=machine.cores(),
-            settings={"worker_metrics_port": base + SIMULATOR_PORTS + 2},
+            settings={"worker_metrics_port": base + SIMULATOR_PORTS + 2, "tls_port": base + SIMULATOR_PORTS + 4},
         )
         stack.callback(switch.stop)
         switch.start()
