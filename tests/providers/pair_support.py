@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from voucherswitch.message.outcomes import Approved, Outcome
 from voucherswitch.message.parties import Voucher
 from voucherswitch.message.trace import Leg, Trace
 from voucherswitch.providers.contract.connector import Call, Connector
+from voucherswitch.providers.contract.provider_time import SAST
 from voucherswitch.providers.contract.simulator.running import RunningSimulator
 
 T = TypeVar("T")
@@ -111,9 +113,9 @@ class Pair:
         assert (await self.control("POST", "/clock", {"now": moment})).status == 200
 
     async def today(self) -> str:
-        """The simulator's day, as the control API writes it."""
+        """The simulator's business day, which begins two hours before UTC's, as the control API takes it."""
         now: str = (await self.control("POST", "/clock", {"advanceMs": 0})).json["now"]
-        return now[:10]
+        return datetime.fromisoformat(now).astimezone(SAST).date().isoformat()
 
     async def profile(self, **wanted: object) -> None:
         answer = await self.control("POST", "/profile", wanted)
