@@ -10,7 +10,7 @@ from typing import Final
 
 from voucherswitch.config.limits import BREAKER_SILENCE_S
 from voucherswitch.message.codes import ErrorType
-from voucherswitch.message.outcomes import AdviceResult, Approved, NotSent, Outcome, OutcomeUnknown, Pending
+from voucherswitch.message.outcomes import AdviceResult, NotSent, Outcome, OutcomeUnknown, Pending
 from voucherswitch.message.trace import Leg, LegOutcome
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
 
@@ -49,7 +49,7 @@ def judge(result: Outcome | AdviceResult | None, legs: Sequence[Leg], cut_after_
 
 
 def _unavailable(result: Outcome | AdviceResult | None, answered: Leg) -> bool:
-    if isinstance(result, Approved) or not isinstance(result, NotSent | OutcomeUnknown | Pending):
+    if not isinstance(result, NotSent | OutcomeUnknown | Pending):
         return False
     if result.alert == BAD_ANSWER or (
         answered.status is not None and (answered.status >= 500 or answered.status == 429)
