@@ -8,7 +8,6 @@ TLS take is measured alone too, and told as a share of the cheapest round in whi
 
 import asyncio
 import json
-import secrets
 import signal
 import ssl
 import sys
@@ -41,7 +40,7 @@ from bench.progress import Bar
 from bench.provision import ORIGINATOR, REQUEST
 from bench.results import publish, told_in_one_line
 from bench.rounds import temporary_folder
-from bench.switch import Switch, environment
+from bench.switch import Switch, environment, switch_apart
 from bench.tls_records import tls_us
 from voucherswitch.catalogue import store
 from voucherswitch.catalogue.oauth_clients import add_client
@@ -52,7 +51,6 @@ from voucherswitch.security.peer import certificate_of
 from voucherswitch.security.tls import read_tls
 
 CERTIFIED: Final = "22222290"  # an originator that must show its certificate
-SIMULATOR_PORTS: Final = 120
 READY_S: Final = 60.0
 HANDSHAKES: Final = 200
 LIMIT: Final = 0.10
@@ -256,23 +254,12 @@ def measure(rounds: int, seconds: float, warmup: float, connections: int, bar: B
         folder = stack.enter_context(temporary_folder(None, keep=False))
         facts = machine.describe(folder)
         bar.say("starting voucherswitch")
-        base = free_ports(SIMULATOR_PORTS + 8)
-        ports = range(base + SIMULATOR_PORTS, base + SIMULATOR_PORTS + 8)
-        switch = Switch(
-            COMMAND,
-            folder,
-            password=secrets.token_hex(16),
-            port=ports[6],
-            console_port=ports[7],
-            simulator_port_base=base,
-            workers=1,
-            settings={"tls_port": free_ports(1)},
-        )
+        switch = switch_apart(COMMAND, folder)
         stack.callback(switch.stop)
         switch.start()
         postgres = switch.database.settings()
         require_durable(postgres)
-        stand = Stand(stack, folder, switch, ports)
+        stand = Stand(stack, folder, switch, range((first := free_ports(6)), first + 6))
         for way in WAYS:  # the first password of a worker is checked for tens of milliseconds, then remembered
             bar.say(f"first provisions: {way.name}")
             stand.provision(way, connections=1, seconds=1.0, warmup=3.0)

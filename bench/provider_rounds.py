@@ -4,7 +4,6 @@ The simulators share the cores with the switch, so a slow simulator lowers the r
 does. What is compared is therefore the CPU time of the switch's process, per provision.
 """
 
-import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +15,6 @@ from msgspec import Struct
 from bench import machine
 from bench.answers import answer_of
 from bench.books import Books
-from bench.children import free_ports
 from bench.contenders import COMMAND
 from bench.database import require_durable
 from bench.errors import BenchError
@@ -26,10 +24,9 @@ from bench.progress import Display
 from bench.provider_report import ProviderReport, report_of
 from bench.provider_requests import AMOUNT_CENTS, PROVIDERS, SANDBOX, request_for
 from bench.rounds import temporary_folder
-from bench.switch import PENDING, Switch
+from bench.switch import PENDING, Switch, switch_apart
 
 DEFAULT: Final = (SANDBOX, "flash", "bluvoucher")
-SIMULATOR_PORTS: Final = 120  # theirs and their control ports, from the base up
 
 
 class ProviderPlan(Struct, frozen=True):
@@ -67,16 +64,7 @@ def measure_providers(plan: ProviderPlan, display: Display) -> ProviderReport:
         facts = machine.describe(folder)
         notes = machine.warnings(facts)
         display.say("starting voucherswitch")
-        base = free_ports(SIMULATOR_PORTS + 2)
-        switch = Switch(
-            plan.command,
-            folder,
-            password=secrets.token_hex(16),
-            port=base + SIMULATOR_PORTS,
-            console_port=base + SIMULATOR_PORTS + 1,
-            simulator_port_base=base,
-            workers=1,
-        )
+        switch = switch_apart(plan.command, folder)
         stack.callback(switch.stop)
         switch.start()
         postgres = switch.database.settings()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import secrets
 import socket
 import time
 from base64 import b64encode
@@ -20,7 +19,6 @@ from msgspec import Struct
 
 from bench import machine
 from bench.answers import answer_of
-from bench.children import free_ports
 from bench.contenders import COMMAND
 from bench.database import require_durable
 from bench.errors import BenchError
@@ -29,11 +27,10 @@ from bench.progress import Display
 from bench.provision import ORIGINATOR
 from bench.rounds import temporary_folder
 from bench.saf_fill import add_providers_like, queue_confirmations, queue_for_others, sell
-from bench.switch import Switch
+from bench.switch import Switch, switch_apart
 from voucherswitch.cli.processes import SIMULATOR_PORT_BASE
 from voucherswitch.providers import registry
 
-SIMULATOR_PORTS: Final = 120
 CONTROL_ABOVE: Final = 100  # a simulator's control port above its own
 DRAIN_S: Final = 600.0  # given up after
 DELIVERED_S: Final = 60.0
@@ -105,22 +102,12 @@ def measure_saf(plan: SafPlan, display: Display) -> SafReport:
         folder = stack.enter_context(temporary_folder(plan.folder, keep=plan.keep))
         facts = machine.describe(folder)
         display.say("starting voucherswitch")
-        base = free_ports(SIMULATOR_PORTS + 4)
-        switch = Switch(
-            COMMAND,
-            folder,
-            password=secrets.token_hex(16),
-            port=base + SIMULATOR_PORTS,
-            console_port=base + SIMULATOR_PORTS + 1,
-            simulator_port_base=base,
-            workers=1,
-            settings={"worker_metrics_port": base + SIMULATOR_PORTS + 2, "tls_port": base + SIMULATOR_PORTS + 3},
-        )
+        switch = switch_apart(COMMAND, folder)
         stack.callback(switch.stop)
         switch.start()
         postgres = switch.database.settings()
         require_durable(postgres)
-        stand = _Stand(switch, folder / "data", base, plan, display)
+        stand = _Stand(switch, folder / "data", plan, display)
         drain = stand.drain()
         waits = stand.waits(stack) if plan.standing else None
         display.say("stopping")
@@ -136,11 +123,10 @@ def measure_saf(plan: SafPlan, display: Display) -> SafReport:
 class _Stand:
     """The running switch and what is asked of it."""
 
-    def __init__(self, switch: Switch, data_dir: Path, base: int, plan: SafPlan, display: Display) -> None:
+    def __init__(self, switch: Switch, data_dir: Path, plan: SafPlan, display: Display) -> None:
         self._switch = switch
         self._url = switch.database.url
         self._data_dir = data_dir
-        self._base = base
         self._plan = plan
         self._display = display
         self._processes = {
@@ -253,7 +239,8 @@ class _Stand:
     def _delivered(self, number: int) -> datetime:
         """Return when the last was delivered, after a look into the books of all three."""
         delivered, traced, ended = asyncio.run(self._books())
-        port = self._base + registry.simulator_port(PROVIDER) - SIMULATOR_PORT_BASE + CONTROL_ABOVE
+        port = registry.simulator_port(PROVIDER) + CONTROL_ABOVE
+        port += self._switch.simulator_port_base - SIMULATOR_PORT_BASE
         with urlopen(f"http://127.0.0.1:{port}/__sim/state", timeout=10) as answer:
             confirmed = json.load(answer)["byState"]["CONFIRMED"]
         if not delivered == traced == confirmed == number:

@@ -7,7 +7,6 @@ same takes by itself, in a tight loop with warm caches: a bound, not a goal.
 
 import hashlib
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -36,7 +35,7 @@ from bench.progress import Bar
 from bench.provision import MASKED_ANSWER, ORIGINATOR, PATH, REQUEST, compact
 from bench.results import publish, told_in_one_line
 from bench.rounds import temporary_folder
-from bench.switch import Switch
+from bench.switch import switch_apart
 from voucherswitch.interface.models import ProvisionRequest
 
 SAMPLES_PER_S: Final = 500
@@ -105,15 +104,7 @@ def measure(seconds: float, warmup: float, connections: int, console: Console) -
     facts = machine.describe(Path(tempfile.gettempdir()))
     with Bar(console, seconds + warmup) as bar, temporary_folder(None, keep=False) as folder:
         bar.say("starting voucherswitch")
-        switch = Switch(
-            COMMAND,
-            folder,
-            password=secrets.token_hex(16),
-            port=8080,
-            console_port=8081,
-            simulator_port_base=9100,
-            workers=1,
-        )
+        switch = switch_apart(COMMAND, folder)
         try:
             switch.start()
             require_durable(switch.database.settings())

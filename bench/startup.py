@@ -4,7 +4,6 @@ A switch's worker, from its spawn to its first answer, beside a sandbox that run
 that was used before, from its spawn to saying that it is ready.
 """
 
-import secrets
 import sys
 import time
 from contextlib import ExitStack
@@ -26,11 +25,10 @@ from bench.processes import tree_cpu_s
 from bench.progress import Bar, Display
 from bench.results import publish, told_in_one_line
 from bench.rounds import temporary_folder
-from bench.switch import Switch, environment
+from bench.switch import Switch, environment, switch_apart
 
 WORKER_MAX_S: Final = 1.5
 UP_MAX_S: Final = 10.0
-SIMULATOR_PORTS: Final = 120
 READY_S: Final = 60.0
 LOOK_S: Final = 0.01
 ROUND_S: Final = 8.0  # roughly, for the progress bar
@@ -60,23 +58,13 @@ def measure_starts(rounds: int, display: Display) -> StartReport:
         folder = stack.enter_context(temporary_folder(None, keep=False))
         facts = machine.describe(folder)
         display.say("the first start of the directory")
-        base = free_ports(SIMULATOR_PORTS + 5)
-        switch = Switch(
-            COMMAND,
-            folder,
-            password=secrets.token_hex(16),
-            port=base + SIMULATOR_PORTS,
-            console_port=base + SIMULATOR_PORTS + 1,
-            simulator_port_base=base,
-            workers=machine.cores(),
-            settings={"worker_metrics_port": base + SIMULATOR_PORTS + 2, "tls_port": base + SIMULATOR_PORTS + 4},
-        )
+        switch = switch_apart(COMMAND, folder, workers=machine.cores())
         stack.callback(switch.stop)
         switch.start()
         workers, ups = [], []
         for number in range(1, rounds + 1):
             display.say(f"round {number} of {rounds}: a worker")
-            workers.append(_worker(switch, folder, base + SIMULATOR_PORTS + 3))
+            workers.append(_worker(switch, folder, free_ports(1)))
             display.say(f"round {number} of {rounds}: voucherswitch up")
             switch.stop()
             began = time.monotonic()

@@ -1,13 +1,14 @@
 """(a) voucherswitch, started as its users start it: one command, a directory, a password."""
 
 import os
+import secrets
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from bench.books import Books
-from bench.children import Child, require_free
+from bench.children import Child, free_ports, require_free
 from bench.costs import DATABASE, Groups, metered
 from bench.database import Database
 from bench.errors import BenchError
@@ -19,6 +20,7 @@ from bench.sandbox import CONTROL_PORT, SIMULATOR_PORT, Sandbox
 READY: Final = "voucherswitch is ready"
 READY_S: Final = 120.0  # the first start of a directory makes a database
 WORKER: Final = "switch-worker"
+SIMULATOR_PORTS: Final = 120  # theirs and their control ports, from the base up
 APPROVED: Final = "SELECT count(*) FROM transaction WHERE kind = 1 AND state IN (2, 5)"
 PENDING: Final = "SELECT count(*) FROM transaction WHERE kind = 1 AND state IN (1, 4)"
 
@@ -49,6 +51,7 @@ class Switch:
         self._folder = folder
         self._data = folder / "data"
         self.password = password
+        self.simulator_port_base = simulator_port_base
         self._ports = {
             port: "--interface-port",
             console_port: "--console-port",
@@ -159,6 +162,22 @@ class Switch:
         """Stop all of it."""
         if self._child is not None:
             self._child.stop()
+
+
+def switch_apart(command: Path, folder: Path, *, workers: int = 1) -> Switch:
+    """A switch on ports that nobody uses, so that another sandbox may run on the machine."""
+    base = free_ports(SIMULATOR_PORTS + 4)
+    interface, console, metrics, tls = range(base + SIMULATOR_PORTS, base + SIMULATOR_PORTS + 4)
+    return Switch(
+        command,
+        folder,
+        password=secrets.token_hex(16),
+        port=interface,
+        console_port=console,
+        simulator_port_base=base,
+        workers=workers,
+        settings={"worker_metrics_port": metrics, "tls_port": tls},
+    )
 
 
 def environment(**settings: int) -> dict[str, str]:
