@@ -1,6 +1,6 @@
 """What a load costs besides time: the CPU of everybody who takes part in it, and the memory that they hold afterwards.
 
-CPU is taken over the whole load, warm-up included, and divided by all that was done in it. A group is one or more
+CPU is taken over the whole load, warm-up included, and divided by all messages answered in it. A group is one or more
 processes with everything below them, those that have ended meanwhile too (a connection's backend, for instance).
 """
 
@@ -39,7 +39,7 @@ def metered(groups: Groups, load: Callable[[], Measurement]) -> Measurement:
     measured = load()
     used = {name: after - before[name] for name, after in groups.cpu_s().items()}
     measured.memory = groups.memory()
-    done = measured.done_in_all
+    done = measured.messages_in_all or measured.done_in_all
     if not done:
         return measured
     if measured.generator_cpu_us is None:

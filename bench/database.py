@@ -39,6 +39,10 @@ class Database:
         assert isinstance(value, int), query
         return value
 
+    def rows(self, query: str) -> list[tuple[int, ...]]:
+        """Return the rows of numbers that a query gives."""
+        return asyncio.run(self._rows(query))
+
     def settings(self) -> dict[str, str]:
         """Return the settings that decide what a commit costs."""
         return {name: str(asyncio.run(self._value(f"SHOW {name}"))) for name in SETTINGS}
@@ -87,6 +91,15 @@ class Database:
         finally:
             await connection.close()
         return value
+
+    async def _rows(self, query: str) -> list[tuple[int, ...]]:
+        connection = await self._connect()
+        try:
+            return [tuple(row) for row in await connection.fetch(query)]
+        except asyncpg.PostgresError as error:
+            raise BenchError(f"the database refused a query of the benchmark: {error}") from None
+        finally:
+            await connection.close()
 
     async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         try:

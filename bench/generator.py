@@ -19,12 +19,13 @@ from msgspec import Struct
 from bench import wrk
 from bench.children import run
 from bench.errors import BenchError
-from bench.load import DRAIN_S
+from bench.load import DRAIN_S, PREPARE_S
 from bench.measurement import Measurement
 from bench.provision import ORIGINATOR
+from bench.scenarios import PROVISION
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-SPARE_S: Final = DRAIN_S + 30.0
+SPARE_S: Final = PREPARE_S + DRAIN_S + 30.0
 
 
 class Generator(StrEnum):
@@ -45,7 +46,8 @@ class Load(Struct, frozen=True, kw_only=True):
 
     Attributes:
         seconds: measured; `warmup` seconds of the same go before.
-        rate: provisions a second by the clock, whatever comes back; None: a closed loop, as many as it can.
+        scenario: what a cycle is (scenarios.py); only our own generator knows any but provisions.
+        rate: cycles a second by the clock, whatever comes back; None: a closed loop, as many as it can.
     """
 
     generator: Generator = Generator.OWN
@@ -53,11 +55,12 @@ class Load(Struct, frozen=True, kw_only=True):
     seconds: float
     warmup: float
     rate: float | None = None
+    scenario: str = PROVISION
 
 
 def put_load(load: Load, url: str, *, password: str, tick: Callable[[], None]) -> Measurement:
     """Measure one server."""
-    if load.generator is Generator.OWN or load.rate is not None:  # wrk knows no clock
+    if load.generator is Generator.OWN or load.rate is not None or load.scenario != PROVISION:  # wrk knows no clock
         return put_own_load(
             url,
             password=password,
@@ -65,6 +68,7 @@ def put_load(load: Load, url: str, *, password: str, tick: Callable[[], None]) -
             seconds=load.seconds,
             warmup=load.warmup,
             rate=load.rate,
+            scenario=load.scenario,
             tick=tick,
         )
     return wrk.generate(
@@ -89,13 +93,14 @@ def put_own_load(
     request: Path | None = None,
     cpu_of: int | None = None,
     rate: float | None = None,
+    scenario: str = PROVISION,
 ) -> Measurement:
     """Measure one server with our own generator.
 
     Args:
         request: a file with another request to send.
         cpu_of: the id of a process whose CPU per provision is wanted.
-        rate: as in `Load`.
+        rate, scenario: as in `Load`.
     """
     command = [sys.executable, "-m", "bench.load", "--json", "--url", url, "--password", password]
     command += ["--connections", str(connections), "--seconds", str(seconds), "--warmup", str(warmup)]
@@ -105,12 +110,14 @@ def put_own_load(
         command += ["--cpu-of", str(cpu_of)]
     if rate is not None:
         command += ["--rate", str(rate)]
+    if scenario != PROVISION:
+        command += ["--scenario", scenario]
     output = run(
         command,
         what="the load generator",
         seconds=seconds + warmup + SPARE_S,
         tick=tick,
-        accept=(0, 1),  # 1: there were answers other than 201; the measurement tells which
+        accept=(0, 1),  # 1: there were answers that nobody expected; the measurement tells which
         cwd=ROOT,
     )
     return msgspec.json.decode(output, type=Measurement)

@@ -31,6 +31,12 @@ class Histogram:
         self.count += 1
         self.maximum_us = max(self.maximum_us, value_us)
 
+    def add(self, other: "Histogram") -> None:
+        """Count all that another has counted."""
+        self._counts = [one + more for one, more in zip(self._counts, other._counts, strict=True)]
+        self.count += other.count
+        self.maximum_us = max(self.maximum_us, other.maximum_us)
+
     def percentile_us(self, percent: float) -> int:
         """Return the top of the bucket that holds the wanted rank, so never less than the true percentile."""
         wanted = max(ceil(self.count * percent / 100), 1)

@@ -1,6 +1,8 @@
 """The sandbox provider as the benchmark sees it: how many vouchers it has issued (providers.md section 11)."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -18,8 +20,9 @@ FLOAT_CENTS: Final = 10**15
 class Sandbox:
     """The running simulator."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, control_url: str) -> None:
         self.url = url.rstrip("/")
+        self._control_url = control_url.rstrip("/")
 
     def issued(self) -> int:
         """Return how many vouchers were issued so far, by buying one more.
@@ -46,11 +49,29 @@ class Sandbox:
         except (URLError, OSError, ValueError, KeyError) as error:
             raise BenchError(f"the sandbox provider at {self.url} did not issue a voucher: {error}") from None
 
-    def refill(self, control_url: str) -> None:
+    def refill(self) -> None:
         """Give the switch a balance at the provider that no run can use up."""
-        body = json.dumps({"cents": FLOAT_CENTS}).encode()
-        request = Request(f"{control_url}/__sim/float", body, {"Content-Type": "application/json"})
+        self._control("POST", "float", {"cents": FLOAT_CENTS})
+
+    @contextmanager
+    def delayed(self, milliseconds: int) -> Iterator[None]:
+        """Have it wait before it works on a sale, whoever sends it."""
+        if not milliseconds:
+            yield
+            return
+        self._control(
+            "POST", "faults", {"op": "provision", "kind": "delay", "times": 0, "params": {"ms": milliseconds}}
+        )
+        try:
+            yield
+        finally:
+            self._control("DELETE", "faults")
+
+    def _control(self, method: str, call: str, message: Mapping[str, object] | None = None) -> None:
+        body = None if message is None else json.dumps(message).encode()
+        url = f"{self._control_url}/__sim/{call}"
+        request = Request(url, body, {"Content-Type": "application/json"}, method=method)
         try:
             urlopen(request, timeout=10).close()
         except (URLError, OSError) as error:
-            raise BenchError(f"the sandbox provider's control port {control_url} did not answer: {error}") from None
+            raise BenchError(f"the sandbox provider's control call {url} was not taken: {error}") from None

@@ -13,9 +13,11 @@ from bench.costs import DATABASE, Groups, metered
 from bench.database import Database
 from bench.errors import BenchError
 from bench.generator import Load, put_load
+from bench.ledger import Ledger
 from bench.measurement import Measurement
 from bench.processes import arguments_of, descendants, postmaster_pid, tree_cpu_s
 from bench.sandbox import CONTROL_PORT, SIMULATOR_PORT, Sandbox
+from bench.scenarios import PROVISION
 
 READY: Final = "voucherswitch is ready"
 READY_S: Final = 120.0  # the first start of a directory makes a database
@@ -45,8 +47,10 @@ class Switch:
         settings: Mapping[str, int] | None = None,
     ) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self.sandbox = Sandbox(f"http://127.0.0.1:{simulator_port_base + SIMULATOR_PORT}/sandbox/v1")
-        self._control_url = f"http://127.0.0.1:{simulator_port_base + CONTROL_PORT}"
+        self.sandbox = Sandbox(
+            f"http://127.0.0.1:{simulator_port_base + SIMULATOR_PORT}/sandbox/v1",
+            f"http://127.0.0.1:{simulator_port_base + CONTROL_PORT}",
+        )
         self._command = command
         self._folder = folder
         self._data = folder / "data"
@@ -85,7 +89,7 @@ class Switch:
         )
         self._child.wait_until_ready(f"{self.url}/openapi.json", READY_S)
         self._child.wait_until_said(READY, READY_S)  # one worker answers before the others and the simulators are up
-        self.sandbox.refill(self._control_url)
+        self.sandbox.refill()
 
     @property
     def database(self) -> Database:
@@ -109,8 +113,6 @@ class Switch:
 
     def measure(self, load: Load, tick: Callable[[], None]) -> Measurement:
         """Run one round, then compare what was answered with the journal and with the provider's books."""
-        books = Books(self.database, approved=APPROVED, pending=PENDING, sandbox=self.sandbox)
-        books.open()
         groups = Groups(
             {
                 "server": self._processes(WORKER),
@@ -119,10 +121,31 @@ class Switch:
                 **self.shared.pids,
             }
         )
+        if load.scenario != PROVISION:
+            return self._measure_scenario(load, groups, tick)
+        books = Books(self.database, approved=APPROVED, pending=PENDING, sandbox=self.sandbox)
+        books.open()
         measured = metered(groups, lambda: put_load(load, self.url, password=self.password, tick=tick))
         self.must_run()
         if not measured.errors:
             books.close(measured, tick)
+        return measured
+
+    def _measure_scenario(self, load: Load, groups: Groups, tick: Callable[[], None]) -> Measurement:
+        """The same for any scenario. What it costs is counted until the last of its advices is delivered."""
+        ledger = Ledger(self.database, self.sandbox)
+        ledger.open()
+
+        def loaded_and_delivered() -> Measurement:
+            measured = put_load(load, self.url, password=self.password, tick=tick)
+            if not measured.errors:
+                ledger.settle(tick)
+            return measured
+
+        measured = metered(groups, loaded_and_delivered)
+        self.must_run()
+        if not measured.errors:
+            ledger.close(measured)
         return measured
 
     @property

@@ -22,7 +22,8 @@ from bench.load import generate, read_request
 from bench.load_connection import Connection, Run
 from bench.measurement import Measurement
 from bench.provision import ID_PLACE, REQUEST, body_around_id
-from bench.wire import address_of, fresh_id
+from bench.scenarios import Desk, Till
+from bench.wire import Address, address_of, fresh_id
 
 Answer = Callable[[int, dict[str, object]], list[bytes]]  # number of the request, its body -> pieces of the answer
 
@@ -143,13 +144,13 @@ async def test_who_falls_due_while_nobody_is_idle_waits_and_the_wait_counts() ->
             sent.append(since)
 
     sent: list[float] = []
-    run = Run(b"", b"", paced=True)
-    connection = Sender(run)
+    run = Run(1, paced=True)
+    connection = Sender(run, Till(Desk(Address("h", 1, user="u", password="p"))))
     run.fall_due(1.0)
     run.fall_due(2.0)
 
     for _ in range(3):
-        connection.begin()
+        connection.begin(9.0)
     run.fall_due(3.0)
 
     assert sent == [1.0, 2.0, 3.0]
@@ -161,8 +162,8 @@ async def test_anything_but_201_is_an_error_with_its_body() -> None:
 
     measured, received = await run(refuse_third)
 
-    assert measured.errors == {"status 503": 1}
-    assert measured.first_error == 'status 503: {"errorType":"UPSTREAM_UNAVAILABLE"}'
+    assert measured.errors == {"provision: status 503": 1}
+    assert measured.first_error == 'provision: status 503: {"errorType":"UPSTREAM_UNAVAILABLE"}'
     assert measured.done_in_all == len(received) - 1
 
 
@@ -170,7 +171,7 @@ async def test_200_is_not_201() -> None:
     measured, _ = await run(lambda *_: [http(200)])
 
     assert measured.done == measured.done_in_all == 0
-    assert set(measured.errors) == {"status 200"}
+    assert set(measured.errors) == {"provision: status 200"}
 
 
 async def test_answers_in_pieces_are_put_together() -> None:
