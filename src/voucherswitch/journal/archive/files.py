@@ -9,12 +9,14 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
 from msgspec import Struct
 
 from voucherswitch.config.limits import ARCHIVE_MEMORY_MB, ARCHIVE_ROW_GROUP
+
+if TYPE_CHECKING:
+    import duckdb
 
 # PostgreSQL's types and how DuckDB reads their CSV. JSON stays text: it is read as it was written.
 _TYPES: Final = {
@@ -162,7 +164,9 @@ def make_directory(root: Path, day: str) -> Path:
 
 
 @contextmanager
-def _duckdb() -> Iterator[duckdb.DuckDBPyConnection]:
+def _duckdb() -> "Iterator[duckdb.DuckDBPyConnection]":
+    import duckdb  # here: every worker could archive and one does, once a night
+
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": "1",  # beside a switch that serves
         "memory_limit": f"{ARCHIVE_MEMORY_MB}MB",
