@@ -28,7 +28,7 @@ from bench.provision import ORIGINATOR
 from bench.rounds import temporary_folder
 from bench.saf_fill import add_providers_like, queue_confirmations, queue_for_others, sell
 from bench.switch import Switch, switch_apart
-from voucherswitch.cli.processes import SIMULATOR_PORT_BASE
+from voucherswitch.cli.serving import SIMULATOR_PORT_BASE
 from voucherswitch.providers import registry
 
 CONTROL_ABOVE: Final = 100  # a simulator's control port above its own

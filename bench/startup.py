@@ -26,6 +26,7 @@ from bench.progress import Bar, Display
 from bench.results import publish, told_in_one_line
 from bench.rounds import temporary_folder
 from bench.switch import Switch, environment, switch_apart
+from voucherswitch.cli.serving import serving_command
 
 WORKER_MAX_S: Final = 1.5
 UP_MAX_S: Final = 10.0
@@ -86,7 +87,7 @@ def _worker(switch: Switch, folder: Path, port: int) -> tuple[float, float]:
         "DATABASE_URL": switch.database.url,
         "VOUCHERSWITCH_DATA_DIR": str(folder / "data"),
     }
-    command = [sys.executable, "-m", "voucherswitch", "switch-worker"]
+    command = serving_command("switch-worker")
     began = time.monotonic()
     worker = Child("switch-worker", command, env=env, cwd=folder, log=folder / "worker.log")
     try:

@@ -179,3 +179,18 @@ async def connect(url: str) -> "asyncpg.Connection":
         raise DatabaseError(
             f"database cannot be reached: {reason}; check DATABASE_URL and that PostgreSQL is running"
         ) from error
+
+
+async def check_database(url: str) -> None:
+    """See that the database answers and has our migrations.
+
+    Raises:
+        DatabaseError: one line that says what is wrong.
+    """
+    from voucherswitch.journal.database import DatabaseError
+    from voucherswitch.journal.migrate import pending
+
+    connection = await connect(url)
+    await connection.close()
+    if await pending(url):
+        raise DatabaseError("the database lacks this release's migrations; run: voucherswitch db migrate")

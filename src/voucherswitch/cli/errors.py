@@ -1,7 +1,10 @@
 """How a command says no: one line on standard error, what is wrong and what to do, and an exit code."""
 
+import os
 import sys
-from typing import Final, NoReturn
+from collections.abc import Callable
+from io import TextIOWrapper
+from typing import Any, Final, NoReturn
 
 FAILED: Final = 1
 NOT_FOUND: Final = 3  # the command worked; what it was asked for is not there
@@ -47,6 +50,35 @@ class Asked(Exception):  # noqa: N818 - it is how a command ends early, not that
     def __init__(self, text: str, request: object) -> None:
         super().__init__(text)
         self.request = request
+
+
+def exit_code(work: Callable[[], Any], *, debug: bool) -> int:
+    """Do what a process is there for; turn whatever it raises into one line and an exit code."""
+    try:
+        code = work()
+    except BrokenPipeError:
+        # Whoever read our output has gone (`voucherswitch product list | head`): nothing left to tell them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+    except Asked as asked:
+        print(asked)
+        return 0
+    except Exception as error:  # the last line of defence: everything becomes one line
+        line = line_for(error)
+        if debug and line is None:
+            raise
+        say(line or unexpected_line(error))
+        return error.code if isinstance(error, CommandError) else FAILED
+    return code if isinstance(code, int) else 0
+
+
+def forgive_terminals() -> None:
+    """Let a terminal without our arrows and boxes still get the words."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def line_for(error: BaseException) -> str | None:

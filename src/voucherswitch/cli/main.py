@@ -7,7 +7,6 @@ heavy inside their functions, so that `--help` answers at once.
 import os
 import sys
 from collections.abc import Callable
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -38,7 +37,7 @@ from voucherswitch.cli import (
     vault,
     verify,
 )
-from voucherswitch.cli.errors import FAILED, Asked, CommandError, line_for, say, unexpected_line
+from voucherswitch.cli.errors import FAILED, exit_code, forgive_terminals, say
 from voucherswitch.cli.torture import command as torture
 
 # Long option -> whether a value follows. They may stand anywhere: `voucherswitch up --data-dir x` is what people type.
@@ -139,38 +138,24 @@ for group in _GROUPS:
 
 def run() -> None:
     """The `voucherswitch` script."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without our arrows and boxes still gets the words
+    forgive_terminals()
     debug = "--debug" in sys.argv[1 : sys.argv.index("--") if "--" in sys.argv else None]
     sys.exit(guarded(lambda: app(standalone_mode=False, prog_name="voucherswitch"), debug=debug))
 
 
 def guarded(work: Callable[[], Any], *, debug: bool) -> int:
     """Run a command; turn whatever it raises into one line and an exit code."""
-    try:
-        code = work()
-    except typer.Abort:
-        say("cancelled")
-        return FAILED
-    except typer.TyperException as error:
-        return _wrong_use(error)
-    except BrokenPipeError:
-        # Whoever read our output has gone (`voucherswitch product list | head`): nothing left to tell them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except KeyboardInterrupt:
-        return 130
-    except Asked as asked:
-        print(asked)
-        return 0
-    except Exception as error:  # the last line of defence: everything becomes one line
-        line = line_for(error)
-        if debug and line is None:
-            raise
-        say(line or unexpected_line(error))
-        return error.code if isinstance(error, CommandError) else FAILED
-    return code if isinstance(code, int) else 0
+
+    def typed() -> Any:
+        try:
+            return work()
+        except typer.Abort:
+            say("cancelled")
+            return FAILED
+        except typer.TyperException as error:
+            return _wrong_use(error)
+
+    return exit_code(typed, debug=debug)
 
 
 def _wrong_use(error: typer.TyperException) -> int:

@@ -1,28 +1,24 @@
 """The four processes of production, each alone: `switch`, `worker`, `console`, `simulators`.
 
-They expect a database that is there and up to date; SIGTERM drains them. `switch-worker` is one process of `switch`.
+They expect a database that is there and up to date; SIGTERM drains them. What each does is in serving.py.
 """
 
 import asyncio
-import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from voucherswitch.cli.context import connect, load_settings, running_database
-from voucherswitch.cli.errors import CommandError, say
-from voucherswitch.cli.lean import imported_lean
+from voucherswitch.cli import serving
+from voucherswitch.cli.context import check_database, connect, load_settings, running_database
+from voucherswitch.cli.errors import say
 
 if TYPE_CHECKING:
     from voucherswitch.cli.supervisor import Child
     from voucherswitch.config.settings import Settings
-
-SANDBOX_FLOAT_CENTS: Final = 10**14  # a sandbox never runs dry by itself; its control API can empty it
-SIMULATOR_PORT_BASE: Final = 9100  # what the simulators' own port numbers are counted from
 
 # What a process may still write once its requests are done.
 AFTER_DRAIN_S: Final = 5
@@ -37,7 +33,6 @@ CodeReuse = Literal["strict", "rebind"]
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(switch)
-    app.command(hidden=True, name="switch-worker")(switch_worker)
     app.command()(worker)
     app.command()(console)
     app.command()(simulators)
@@ -75,38 +70,17 @@ def switch(workers: Workers = None) -> None:
     raise typer.Exit(code)
 
 
-def switch_worker() -> None:
-    """One switch process; `switch` and `up` start it."""
-    with imported_lean():
-        from voucherswitch.cli.supervisor import handed_listeners, tell_ready
-        from voucherswitch.interface.server import serve
-
-    settings = _start_process()
-    serve(settings, running_database(settings), handed_listeners(), tell_ready)
-
-
 def worker() -> None:
     """Deliver advices: store-and-forward. Several may run.
 
     They share the work. SIGTERM lets deliveries under way end, for `drain_s` at most, and gives the lanes back.
     """
-    with imported_lean():
-        import uvloop
-
-        from voucherswitch.worker import work
-
-    settings = _start_process()
-    uvloop.run(work(settings, running_database(settings)))
+    serving.worker()
 
 
 def console() -> None:
     """Serve the operators' web console."""
-    from voucherswitch.console.app import serve_console
-
-    settings = _start_process()
-    url = running_database(settings)
-    asyncio.run(check_database(url))
-    serve_console(settings, url)
+    serving.console()
 
 
 def simulators(
@@ -126,32 +100,7 @@ def simulators(
     Example:
       voucherswitch simulators --id-reuse replay --code-reuse strict
     """
-    import uvloop
-
-    from voucherswitch.memory import settle_memory
-    from voucherswitch.providers.simulators import serve_simulators
-
-    settings = _start_process()
-    settings.require_sandbox("simulators")
-    ports = simulator_ports(settings)
-    profiles: dict[str, dict[str, object]] = {
-        name: {"float_cents": SANDBOX_FLOAT_CENTS, "outbox_dir": settings.data_dir / "statements" / name}
-        for name in ports
-    }
-    profiles["sandbox"] |= {"id_reuse": id_reuse, "code_reuse": code_reuse}
-    serving = serve_simulators(settings.simulator_host, ports, profiles, lambda _: settle_memory())
-    try:
-        uvloop.run(_until_stopped(serving))
-    except OSError as error:
-        raise CommandError(f"simulators: {error}; stop what uses the port, or set {_variable()}") from None
-
-
-def simulator_ports(settings: "Settings") -> dict[str, int]:
-    """The port of each simulator."""
-    from voucherswitch.providers import registry
-
-    above = settings.simulator_port_base - SIMULATOR_PORT_BASE
-    return {name: above + registry.simulator_port(name) for name in registry.names()}
+    serving.simulators(id_reuse, code_reuse)
 
 
 def switch_children(settings: "Settings", url: str) -> "list[Child]":
@@ -162,18 +111,13 @@ def switch_children(settings: "Settings", url: str) -> "list[Child]":
     return [
         Child(
             name=f"switch-{number}",
-            argv=own_command("switch-worker"),
+            argv=serving.serving_command("switch-worker"),
             env=child_env(settings, url),
             tells_ready=True,
             listen=partial(listening_sockets, settings),
         )
         for number in range(1, settings.workers + 1)
     ]
-
-
-def own_command(*arguments: str) -> list[str]:
-    """The command line of a process of ours."""
-    return [sys.executable, "-m", "voucherswitch", *arguments]
 
 
 # Over our environment, for processes that seal and open nothing; an empty value is none.
@@ -234,21 +178,6 @@ def check_usable(settings: "Settings", url: str) -> None:
     asyncio.run(check())
 
 
-async def check_database(url: str) -> None:
-    """See that the database answers and has our migrations.
-
-    Raises:
-        DatabaseError: one line that says what is wrong.
-    """
-    from voucherswitch.journal.database import DatabaseError
-    from voucherswitch.journal.migrate import pending
-
-    connection = await connect(url)
-    await connection.close()
-    if await pending(url):
-        raise DatabaseError("the database lacks this release's migrations; run: voucherswitch db migrate")
-
-
 @contextmanager
 def reserved_interface(settings: "Settings") -> Iterator[None]:
     """Hold the interface's ports for our processes.
@@ -278,37 +207,5 @@ def check_free(host: str, port: int, setting: str) -> None:
     reserve_port(host, port, env_name(setting)).close()
 
 
-def _start_process() -> "Settings":
-    from voucherswitch.cli.supervisor import watch_parent
-    from voucherswitch.monitoring.logs import configure
-
-    watch_parent()
-    settings = load_settings()
-    configure(settings.log_level, settings.log_format)
-    return settings
-
-
-async def _until_stopped(serving: Coroutine[Any, Any, None]) -> None:
-    """Run a server that knows no signals until SIGTERM or SIGINT."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    server = asyncio.create_task(serving)
-    stop = asyncio.create_task(stopped.wait())
-    await asyncio.wait({server, stop}, return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if server.done():
-        server.result()
-    server.cancel()
-    await asyncio.gather(server, stop, return_exceptions=True)
-
-
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _variable() -> str:
-    from voucherswitch.config.settings import env_name
-
-    return env_name("simulator_port_base")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from voucherswitch.cli import processes
+from voucherswitch.cli import processes, serving
 from voucherswitch.cli.context import (
     COMMAND,
     UP,
@@ -150,7 +150,7 @@ def _ports(settings: "Settings", *, with_simulators: bool) -> Iterator[None]:
 
     processes.check_free(settings.console_host, settings.console_port, "console_port")
     if with_simulators:
-        for port in processes.simulator_ports(settings).values():
+        for port in serving.simulator_ports(settings).values():
             processes.check_free(settings.simulator_host, port, "simulator_port_base")
             processes.check_free(settings.simulator_host, port + CONTROL_PORT_ABOVE, "simulator_port_base")
     with processes.reserved_interface(settings):
@@ -225,10 +225,10 @@ def _simulators(settings: "Settings", url: str) -> "list[Child]":
     return [
         Child(
             name="simulators",
-            argv=processes.own_command("simulators", "--id-reuse", "rebind", "--code-reuse", "rebind"),
+            argv=serving.serving_command("simulators", "rebind", "rebind"),
             env=processes.child_env(settings, url) | processes.WITHOUT_KEYS,
             # They are started in this order: when the last one listens, all do.
-            ready=(settings.simulator_host, list(processes.simulator_ports(settings).values())[-1]),
+            ready=(settings.simulator_host, list(serving.simulator_ports(settings).values())[-1]),
             stop_order=3,
         )
     ]
@@ -252,13 +252,13 @@ def _background(settings: "Settings", url: str) -> "list[Child]":
     keyless = env | processes.WITHOUT_KEYS
     console = (settings.console_host, settings.console_port)
     return [
-        Child(name="worker", argv=processes.own_command("worker"), env=env, ready=worker_ready, stop_order=1),
-        Child(name="console", argv=processes.own_command("console"), env=keyless, ready=console, stop_order=2),
+        Child(name="worker", argv=serving.serving_command("worker"), env=env, ready=worker_ready, stop_order=1),
+        Child(name="console", argv=serving.serving_command("console"), env=keyless, ready=console, stop_order=2),
     ]
 
 
 def _simulated(settings: "Settings") -> str:
-    ports = processes.simulator_ports(settings)
+    ports = serving.simulator_ports(settings)
     return f"{len(ports)} simulated on {settings.simulator_host}, ports {min(ports.values())}-{max(ports.values())}"
 
 

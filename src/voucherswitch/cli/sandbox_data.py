@@ -6,7 +6,7 @@ The first start loads everything; later ones leave the catalogue as people have 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from voucherswitch.cli import processes
+from voucherswitch.cli import processes, serving
 from voucherswitch.cli.sandbox_users import load_users
 from voucherswitch.cli.till_access import TillAccess, read_till, write_till
 
@@ -75,7 +75,7 @@ async def load(settings: "Settings", connection: "asyncpg.Connection", password:
 
 def simulated(settings: "Settings", name: str) -> tuple[dict[str, Any], dict[str, str]]:
     """The settings of a simulated provider: where it is, and its credentials. All else stays as it is by default."""
-    port = processes.simulator_ports(settings)[name]
+    port = serving.simulator_ports(settings)[name]
     return simulated_at(name, f"http://{settings.simulator_host}:{port}")
 
 
@@ -113,7 +113,7 @@ async def _follow(settings: "Settings", connection: "asyncpg.Connection", vault:
 
     from voucherswitch.catalogue import store
 
-    ports = processes.simulator_ports(settings)
+    ports = serving.simulator_ports(settings)
     for provider in (await store.load(connection)).providers.values():
         if provider.id not in ports or provider.connector != provider.id:
             continue

@@ -6,6 +6,7 @@ leases end within seconds. All of it lives in a directory of its own.
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from voucherswitch.cli import processes
+from voucherswitch.cli import processes, serving
 from voucherswitch.cli.context import connect, load_settings
 from voucherswitch.cli.supervisor.parent import ParentTie
 from voucherswitch.cli.torture import ports, shop
@@ -100,7 +101,7 @@ class Stack:
 
     async def _open(self) -> None:
         await migrate(self.server.url)
-        simulators = processes.simulator_ports(self.settings)
+        simulators = serving.simulator_ports(self.settings)
         socket_dir = parse_qs(urlsplit(self.server.url).query)["host"][0]
         database = str(Path(socket_dir) / ".s.PGSQL.5432")
         targets: dict[str, tuple[str, int] | str] = {name: (HOST, port) for name, port in simulators.items()}
@@ -114,7 +115,7 @@ class Stack:
             self.passwords = await shop.load(connection, self.vault, addresses)
         finally:
             await connection.close()
-        self._add(SIMULATORS, "simulators", "--id-reuse", "replay", "--code-reuse", "strict")
+        self._add(SIMULATORS, "simulators", "replay", "strict")
         for name in SWITCHES:
             self._add(name, "switch-worker", database=DATABASE_OF["switch"])
         for name in WORKERS:
@@ -153,7 +154,7 @@ class Stack:
             "VOUCHERSWITCH_CONSOLE_PORT": str(self.settings.console_port),
             "VOUCHERSWITCH_SIMULATOR_PORT_BASE": str(self.settings.simulator_port_base),
         }
-        self.processes[name] = Process(name, processes.own_command(*command), self.folder, env, self._tie)
+        self.processes[name] = Process(name, serving.serving_command(*command), self.folder, env, self._tie)
 
     def _through_proxy(self, target: str) -> str:
         url = urlsplit(self.server.url)
@@ -186,7 +187,7 @@ class Stack:
             "VOUCHERSWITCH_DATA_DIR": str(self.settings.data_dir),
         }
         explaining = await asyncio.create_subprocess_exec(
-            *processes.own_command("explain", request_id),
+            sys.executable, "-m", "voucherswitch", "explain", request_id,
             cwd=self.folder, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         output, _ = await explaining.communicate()
