@@ -20,7 +20,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-providers format docs audit sbom
+.PHONY: help run test check bench bench-quick bench-providers format docs audit sbom
 .DELETE_ON_ERROR:
 
 help: ## print this list
@@ -40,6 +40,9 @@ check: .venv/.synced ## lint, format, types, and the rule which folder may impor
 
 bench: .venv/.synced-bench ## the benchmark; BENCH_ARGS are passed on
 	$(BIN)/python -m bench $(BENCH_ARGS)
+
+bench-quick: .venv/.synced ## has a provision become dearer than bench/baseline.json says? BENCH_ARGS="--update" says it may
+	$(BIN)/python -m bench.guard $(BENCH_ARGS)
 
 bench-providers: .venv/.synced-bench ## what a provision costs the switch by provider; BENCH_ARGS are passed on
 	$(BIN)/python -m bench.providers $(BENCH_ARGS)
