@@ -160,6 +160,10 @@ class Switch:
         """Return the process that serves originators, of which there must be one."""
         return self.process(WORKER)
 
+    def worker_pids(self) -> list[int]:
+        """Return all processes that serve originators."""
+        return self._processes(WORKER)
+
     def process(self, command: str) -> int:
         """Return the process that runs a command of voucherswitch, of which there must be one."""
         found = self._processes(command)
