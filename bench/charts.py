@@ -42,10 +42,10 @@ def charts_of(report: Report) -> dict[str, str]:
     return charts
 
 
-def chart(title: str, bars: Bars, legend: Sequence[str] = ()) -> str:
-    """Draw rows of bars; with a legend, each bar is made of parts that it names."""
+def chart(title: str, bars: Bars, legend: Sequence[str] = (), label: int = LABEL) -> str:
+    """Draw rows of bars that begin at `label`; with a legend, each bar is made of parts that it names."""
     largest = max((sum(parts) for parts in bars.values()), default=0.0) or 1.0
-    scale = (WIDTH - LABEL - FIGURE) / largest
+    scale = (WIDTH - label - FIGURE) / largest
     top = TOP + (LEGEND if legend else 0)
     height = top + ROW * len(bars) + 10
     drawn = [
@@ -58,7 +58,7 @@ def chart(title: str, bars: Bars, legend: Sequence[str] = ()) -> str:
         drawn.append(f'<rect x="{at}" y="{TOP - 9}" width="11" height="11" fill="{_colour(number)}"/>')
         drawn.append(f'<text x="{at + 16}" y="{TOP + 1}">{escape(name)}</text>')
     for row, (name, parts) in enumerate(bars.items()):
-        y, x = top + row * ROW, float(LABEL)
+        y, x = top + row * ROW, float(label)
         drawn.append(f'<text x="0" y="{y + 13}">{escape(name)}</text>')
         for number, part in enumerate(parts):
             width = part * scale

@@ -23,6 +23,7 @@ from bench.generator import Load
 from bench.measurement import Measurement
 from bench.progress import Display
 from bench.sample import take
+from bench.sandbox import Sandbox
 from bench.stack import ConventionalStack
 from bench.switch import Switch
 from bench.two_commits import TwoCommits
@@ -58,10 +59,11 @@ class Contender(Protocol):
 
 
 class Running(Struct, frozen=True):
-    """What was started: contenders by key, in the order in which they take their turns."""
+    """What was started: contenders by key, in the order in which they take their turns, and what they share."""
 
     contenders: dict[str, Contender]
     database: Database
+    sandbox: Sandbox
     notes: list[str]
 
 
@@ -80,7 +82,8 @@ def running(wanted: Collection[str], site: Site, folder: Path, display: Display)
             simulator_port_base=site.simulator_port_base,
             workers=site.workers,
             database_url=None if server is None else _own(server, JOURNAL, stack).url,
-            settings={"tls_port": free_ports(1)},
+            # Product lookups are few for each originator unless that is lifted; they would be refused, not measured.
+            settings={"tls_port": free_ports(1), "product_lookups_per_s": 0},
         )
         stack.callback(switch.stop)
         switch.start()
@@ -107,7 +110,7 @@ def running(wanted: Collection[str], site: Site, folder: Path, display: Display)
         if "d" in wanted:
             contenders["d"] = Echo(folder, sample.answer, workers=site.workers)
             _start(contenders["d"], stack, display)
-        yield Running(contenders, switch.database, notes)
+        yield Running(contenders, switch.database, switch.sandbox, notes)
         display.say("stopping")
 
 

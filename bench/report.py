@@ -26,12 +26,25 @@ class Spread(Struct):
         return (self.max - self.min) / self.median * 100 if self.median else 0.0
 
 
+class Latencies(Struct):
+    """Of one kind of message: medians of the rounds' percentiles, and how many were answered in all."""
+
+    answers: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
 class Figures(Struct):
     """One turn over all rounds. Latencies are medians of the rounds' percentiles.
 
     Attributes:
-        cpu_us: CPU per provision of everybody who took part, by what they are: median of the rounds.
+        provisions_per_second: or cycles, where a scenario is more than a provision.
+        messages_per_second: answers, also where a cycle has several; None: as many as cycles.
+        cpu_us: CPU per message of everybody who took part, by what they are: median of the rounds.
         memory: what they held after the last round.
+        errors: a run with one has ended before.
+        operations: the messages of a cycle by what was asked, where there are several kinds.
     """
 
     title: str
@@ -44,6 +57,9 @@ class Figures(Struct):
     generator_cpu_us: float | None
     cpu_us: dict[str, float]
     memory: dict[str, Memory]
+    messages_per_second: Spread | None = None
+    errors: int = 0
+    operations: dict[str, Latencies] = {}
 
 
 class Target(Struct):
@@ -102,7 +118,27 @@ def figures_of(title: str, rounds: Sequence[Measurement]) -> Figures:
         generator_cpu_us=round(median(cpu), 1) if cpu else None,
         cpu_us={group: round(median(measured.cpu_us[group] for measured in rounds), 1) for group in rounds[-1].cpu_us},
         memory=rounds[-1].memory,
+        messages_per_second=(
+            spread_of([measured.messages / measured.seconds for measured in rounds]) if rounds[-1].messages else None
+        ),
+        errors=sum(sum(measured.errors.values()) for measured in rounds),
+        operations=_operations_of(rounds),
     )
+
+
+def _operations_of(rounds: Sequence[Measurement]) -> dict[str, Latencies]:
+    """Those that every round has in its measured time: what was done before it, to prepare, is none of the cycle's."""
+    found = {}
+    for name in rounds[-1].operations:
+        each = [measured.operations[name] for measured in rounds if name in measured.operations]
+        if len(each) == len(rounds) and all(one.measured for one in each):
+            found[name] = Latencies(
+                answers=sum(one.in_all for one in each),
+                p50_ms=round(median(one.p50_ms for one in each), 3),
+                p95_ms=round(median(one.p95_ms for one in each), 3),
+                p99_ms=round(median(one.p99_ms for one in each), 3),
+            )
+    return found
 
 
 def spread_of(values: Sequence[float], digits: int = 1) -> Spread:
@@ -118,8 +154,8 @@ def ratios_of(figures: Mapping[str, Figures]) -> tuple[dict[str, float], dict[st
         if above in figures and below in figures:
             upper, lower = figures[above].provisions_per_second, figures[below].provisions_per_second
             name = f"{above}/{below}"
-            of_medians[name] = _ratio(upper.median, lower.median)
-            by_round[name] = [_ratio(one, other) for one, other in zip(upper.rounds, lower.rounds, strict=True)]
+            of_medians[name] = ratio(upper.median, lower.median)
+            by_round[name] = [ratio(one, other) for one, other in zip(upper.rounds, lower.rounds, strict=True)]
     return of_medians, by_round
 
 
@@ -180,5 +216,6 @@ def short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _ratio(above: float, below: float) -> float:
+def ratio(above: float, below: float) -> float:
+    """Divide one figure by another."""
     return round(above / below, 3) if below else 0.0

@@ -24,6 +24,8 @@ from bench.turns import CONTENDERS, Turn, turns_of
 from bench.two_commits import CLIENTS
 
 DISK: Final = Path("/var/tmp")
+START_S: Final = 30.0  # until the contenders run, roughly
+BETWEEN_S: Final = 2.5  # of a turn, roughly: checkpoint, starting the generator, what is on its way, books
 
 
 class Plan(Struct, frozen=True):
@@ -42,6 +44,11 @@ class Plan(Struct, frozen=True):
     def measured_s(self) -> float:
         """Seconds of load that the plan asks for."""
         return self.rounds * len(self.turns) * (self.warmup + self.seconds)
+
+    @property
+    def expected_s(self) -> float:
+        """Seconds that it will take roughly: the load, and what goes before and after it."""
+        return START_S + self.measured_s + self.rounds * len(self.turns) * BETWEEN_S
 
 
 def measure(plan: Plan, display: Display) -> tuple[Report, Mapping[str, Sequence[Measurement]]]:
@@ -67,8 +74,10 @@ def measure(plan: Plan, display: Display) -> tuple[Report, Mapping[str, Sequence
                         seconds=plan.seconds,
                         warmup=plan.warmup,
                         rate=None if turn.half_of is None else measured[turn.half_of][-1].rate / 2,
+                        scenario=turn.scenario,
                     )
-                    one = stage.contenders[turn.contender].measure(load, display.tick)
+                    with stage.sandbox.delayed(turn.delay_ms):
+                        one = stage.contenders[turn.contender].measure(load, display.tick)
                     if one.errors or not one.done:
                         what = f"{one.errors}, the first: {one.first_error}" if one.errors else "nothing was finished"
                         raise BenchError(f"({turn.key}) {title}, round {number}: {what}")
@@ -89,6 +98,8 @@ def measure(plan: Plan, display: Display) -> tuple[Report, Mapping[str, Sequence
             "seconds": plan.seconds,
             "warmup": plan.warmup,
             "connections": {turn.key: turn.connections for turn in plan.turns},
+            "scenarios": {turn.key: turn.scenario for turn in plan.turns},
+            "provider_delay_ms": {turn.key: turn.delay_ms for turn in plan.turns},
             "workers": plan.site.workers,
             "generator": str(plan.generator),
             "pgbench_clients": CLIENTS,

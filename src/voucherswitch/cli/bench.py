@@ -34,6 +34,7 @@ def bench(
       voucherswitch bench                     everything once around, five times
       voucherswitch bench --quick             does it work here?
       voucherswitch bench --check             every target; code 1 when one is missed
+      voucherswitch bench --matrix            scenarios, connections, slow providers
     """
     if not (TREE / "bench" / "two_commits.py").is_file():
         raise CommandError("the benchmark is not part of an installed package: run make bench in a source tree")
