@@ -89,12 +89,20 @@ def request_bytes(method: str, target: str, lines: Mapping[str, str], body: byte
 
 
 class _Reader:
-    """What httptools finds in the bytes of one answer. A `fault` says why it is none."""
+    """What httptools finds in the bytes of an answer. A `fault` says why it is none.
+
+    One for all answers of a connection: it and its parser know each other, so that a reader that is dropped after its
+    answer waits for the garbage collector, and thousands of them make it look at every request in work.
+    """
 
     def __init__(self, bytes_max: int) -> None:
         self._parser = HttpResponseParser(self)
         self._bytes_max = bytes_max
         self._wire_max = HEAD_BYTES_MAX + WIRE_PER_BODY_MAX * bytes_max
+        self.begin()
+
+    def begin(self) -> None:
+        """Be ready for the next answer: the last one was complete, and the connection stayed."""
         self._wire = 0
         self._head = 0
         self._interim = 0
@@ -212,7 +220,6 @@ class HttpConnection(asyncio.Protocol):
     _transport: asyncio.Transport
 
     def __init__(self, bytes_max: int, read_timeout_s: float, closed: Callable[["HttpConnection"], None]) -> None:
-        self._bytes_max = bytes_max
         self._read_s = read_timeout_s
         self._closed = closed
         self._reader = _Reader(bytes_max)
@@ -237,7 +244,7 @@ class HttpConnection(asyncio.Protocol):
         if not self.usable:
             return NoConnection("the provider closed the connection")
         loop = asyncio.get_running_loop()
-        self._reader = _Reader(self._bytes_max)
+        self._reader.begin()
         answer: asyncio.Future[HttpAnswer | NoAnswer] = loop.create_future()
         self._answer = answer
         self._ends_at, self._heard_at = ends_at, time.monotonic()
