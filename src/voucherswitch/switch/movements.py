@@ -19,7 +19,7 @@ from voucherswitch.switch.exchange import Exchange, Reply, Sent
 from voucherswitch.switch.lifecycle import DUPLICATE_OPEN
 from voucherswitch.switch.requests import Creating
 from voucherswitch.switch.routing import invalid_amount, refuse
-from voucherswitch.switch.sending import Ask, Timeout, apply_late, ask, finish, lose, outcome_open
+from voucherswitch.switch.sending import OUTCOME_OPEN, Ask, Timeout, apply_late, ask, finish, lose
 from voucherswitch.switch.telling import STILL_UNKNOWN
 from voucherswitch.switch.vouchers import MOVEMENT_OPEN, SEVERAL_RECEIVERS
 
@@ -156,7 +156,7 @@ async def send_movement(
         currency=ZAR,
         voucher_code=code,
     )
-    with outcome_open():
+    with OUTCOME_OPEN:
         try:
             outcome = await ask(deps, place, send, exchange.trace, limits, ticket)
         except Timeout as timeout:

@@ -23,7 +23,7 @@ from voucherswitch.switch.duplicates import check_id
 from voucherswitch.switch.exchange import Exchange, Reply, Sent
 from voucherswitch.switch.requests import Provision
 from voucherswitch.switch.routing import NEGATIVE_TENDER, Candidate, Plan, Wish, nobody_shut, plan
-from voucherswitch.switch.sending import Timeout, apply_late, ask, finish, keep, lose, outcome_open, overtaken
+from voucherswitch.switch.sending import OUTCOME_OPEN, Timeout, apply_late, ask, finish, keep, lose, overtaken
 from voucherswitch.switch.telling import STILL_UNKNOWN
 
 
@@ -69,7 +69,7 @@ async def provision_if_new(request: Provision, exchange: Exchange, deps: Deps) -
         return None
 
     sent = describe(entry, request, exchange, chosen, first.candidate)
-    with outcome_open():
+    with OUTCOME_OPEN:
         try:
             outcome = await _try_routes(request, sent, first, candidates, deps, limits)
         except Timeout as timeout:

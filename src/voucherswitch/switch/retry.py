@@ -30,7 +30,7 @@ from voucherswitch.switch.provision import choose, describe, opening, provision_
 from voucherswitch.switch.question import Question, alert_of
 from voucherswitch.switch.requests import Provision
 from voucherswitch.switch.routing import Plan
-from voucherswitch.switch.sending import Timeout, apply, apply_late, ask, finish, outcome_open
+from voucherswitch.switch.sending import OUTCOME_OPEN, Timeout, apply, apply_late, ask, finish
 from voucherswitch.switch.telling import STILL_UNKNOWN, reply_from_record, unknown
 from voucherswitch.switch.waiting import wait_decided
 
@@ -49,7 +49,7 @@ async def retry(request: Provision, same: SameRequest, exchange: Exchange, deps:
             when the journal fails, because 503 would say of the first request that it was certainly not processed.
         ProviderBusyError: nothing was asked; for the same reason no 503.
     """
-    with outcome_open():
+    with OUTCOME_OPEN:
         return await _retry(request, same, exchange, deps)
 
 

@@ -6,10 +6,9 @@ and the call goes on until the originator would have given up. Its late answer i
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 import structlog
 
@@ -213,14 +212,19 @@ def refs_of(outcome: Outcome) -> dict[str, str] | None:
     return outcome.refs or None if isinstance(outcome, OutcomeUnknown) else None
 
 
-@contextmanager
-def outcome_open() -> Iterator[None]:
+class _OutcomeOpen:
     """From the moment a record is durable its outcome may be anything: a journal that fails then is 500, unknown,
     never the 503 that would say "certainly not processed"."""
-    try:
-        yield
-    except JournalError as error:
-        raise Refused(NOT_DURABLE) from error
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, JournalError):
+            raise Refused(NOT_DURABLE) from error
+
+
+OUTCOME_OPEN: Final = _OutcomeOpen()  # `with OUTCOME_OPEN:`
 
 
 async def close(deps: Deps, closing: Closing, exchange: Exchange, reply: Reply) -> bool:
