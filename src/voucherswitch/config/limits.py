@@ -8,6 +8,9 @@ from typing import Final
 # Requests: the largest valid message of the interface is under 20 KiB, so this is room to spare and no attack.
 BODY_BYTES_MAX: Final = 64 * 1024
 
+# Forms of Content-Type whose meaning a process remembers; originators send one or two.
+CONTENT_TYPES_KEPT_MAX: Final = 64
+
 # The deepest message of the interface nests 6 levels; more is an attack on the decoder's stack.
 JSON_DEPTH_MAX: Final = 16
 

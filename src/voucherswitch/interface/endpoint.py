@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeAlias
 from uuid import UUID
 
@@ -16,13 +17,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from voucherswitch.catalogue.snapshot import Originator
-from voucherswitch.config.limits import BODY_BYTES_MAX, BODY_READ_S, RETRY_AFTER_S
+from voucherswitch.config.limits import BODY_BYTES_MAX, BODY_READ_S, CONTENT_TYPES_KEPT_MAX, RETRY_AFTER_S
 from voucherswitch.interface import errors
 from voucherswitch.interface.admission import Admission, OverloadedError
 from voucherswitch.interface.decode import FormatErrors
 from voucherswitch.interface.gatekeeper import Denied, Gatekeeper
 from voucherswitch.interface.oauth.service import TokenService
-from voucherswitch.interface.turn import BODY
+from voucherswitch.interface.turn import BODY, header_values
 from voucherswitch.journal.batcher import JournalError
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.message.refusals import RecordedRefusal, Refused
@@ -142,7 +143,7 @@ async def run(incoming: Incoming, message: Message, flow: Flow) -> Reply:
     except (FormatErrors, ProviderBusyError):
         raise
     except JournalError as error:
-        # Only what comes before a provider is asked ends here (`outcome_open`): certainly not processed.
+        # Only what comes before a provider is asked ends here (`OUTCOME_OPEN`): certainly not processed.
         log.error("journal not available", operation=message.operation, id=message.id, reason=str(error))
         return errors.plain(
             503, ErrorType.UPSTREAM_UNAVAILABLE, "Not available; nothing was processed.", RETRY_AFTER_S, message.id
@@ -174,14 +175,17 @@ async def _refuse(refused: Refused, message: Message, exchange: Exchange, deps: 
 
 
 def _wrong_content(request: Request) -> Reply | None:
-    media, _, parameters = request.headers.get("content-type", "").partition(";")
-    if media.strip().lower() != "application/json":
+    if not any(map(_is_json, header_values(request.scope, b"content-type"))):
         return NOT_JSON
+    lengths = header_values(request.scope, b"content-length")
+    return TOO_LARGE if any(text.isdecimal() and int(text) > BODY_BYTES_MAX for text in lengths) else None
+
+
+@lru_cache(CONTENT_TYPES_KEPT_MAX)
+def _is_json(content_type: str) -> bool:
+    media, _, parameters = content_type.partition(";")
     charset = parameters.partition("charset=")[2].strip().strip('"').lower()
-    if charset not in ("", "utf-8", "utf8"):
-        return NOT_JSON
-    length = request.headers.get("content-length", "")
-    return TOO_LARGE if length.isdigit() and int(length) > BODY_BYTES_MAX else None
+    return media.strip().lower() == "application/json" and charset in ("", "utf-8", "utf8")
 
 
 async def _read_body(request: Request) -> bytes | Reply:

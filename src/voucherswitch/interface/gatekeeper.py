@@ -11,6 +11,7 @@ from starlette.requests import Request
 from voucherswitch.catalogue.snapshot import Catalogue, Originator
 from voucherswitch.interface import errors
 from voucherswitch.interface.admission import OverloadedError
+from voucherswitch.interface.turn import header_values
 from voucherswitch.message.codes import ErrorType
 from voucherswitch.security.basic import BasicAuthenticator, ChecksBusyError
 from voucherswitch.security.oauth.bearer import BearerAuthenticator
@@ -65,7 +66,7 @@ class Gatekeeper:
             OverloadedError: too many passwords wait to be checked.
         """
         peer: Peer = request.scope[PEER]
-        credentials = request.headers.getlist("authorization")
+        credentials = header_values(request.scope, b"authorization")
         if len(credentials) != 1:  # of two, somebody before us may have looked at the other
             reason = Reason.MALFORMED if credentials else Reason.NO_CREDENTIALS
             return self._refused(peer, Unproven(reason), self._unproved)

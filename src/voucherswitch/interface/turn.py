@@ -18,6 +18,11 @@ BODY: Final = "voucherswitch.body"
 Answering: TypeAlias = Callable[[Receive], Awaitable[Response]]
 
 
+def header_values(scope: Scope, name: bytes) -> list[str]:
+    """The values of a header, by its name in lower case. Starlette makes an object first, and looks with Python."""
+    return [value.decode("latin-1") for found, value in scope["headers"] if found == name]
+
+
 class Application(Protocol):
     """What serves some requests directly."""
 
