@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -51,8 +51,7 @@ class DatabaseDoor:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for writer in self._open:
-            writer.transport.abort()
+        await _broken(self._open)
 
     def hang(self) -> None:
         """Swallow everything without a word, new connections included: a network that is gone."""
@@ -179,8 +178,7 @@ class ProviderDoor:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for writer in self._callers:
-            writer.transport.abort()
+        await _broken(self._callers)
 
     async def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.entered += 1
@@ -193,6 +191,14 @@ class ProviderDoor:
         finally:
             self._callers.discard(writer)
             writer.close()
+
+
+async def _broken(writers: Iterable[asyncio.StreamWriter]) -> None:
+    """Break connections, and return once the other end has been told: a request that is sent next finds them broken."""
+    broken = list(writers)
+    for writer in broken:
+        writer.transport.abort()
+    await asyncio.gather(*(writer.wait_closed() for writer in broken), return_exceptions=True)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
