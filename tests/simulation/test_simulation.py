@@ -78,6 +78,7 @@ _SETTLED = "coalesce(t.call_ended_at, t.call_until, t.opened_at)"
 
 FAULTS: Final = (
     Fault("a late answer overwrites a reversal", sql=("close_transactions", _GUARDED, _GUARDED.partition("\n")[2])),
+    Fault("an approval overwrites a reversal", sql=("approve_provisions", " AND t.state = 1 AND t.kind = 1", "")),
     Fault("a taken id is opened again", sql=("open_transactions", "DO NOTHING", "DO UPDATE SET opening = 1")),
     Fault("a claimed voucher is claimed again", sql=("open_movements", "AND v.open_id IS NULL", "")),
     Fault("an advice is taken in any state", sql=("advise", _ANY_STATE, "ELSE true")),

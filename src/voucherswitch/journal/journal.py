@@ -8,7 +8,6 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -60,6 +59,7 @@ class Journal:
         self._open_transactions = batcher(sql.OPEN_TRANSACTIONS)
         self._open_movements = batcher(sql.OPEN_MOVEMENTS)
         self._reroute = batcher(sql.REROUTE_TRANSACTIONS)
+        self._approve = batcher(sql.APPROVE_PROVISIONS)
         self._close = batcher(sql.CLOSE_TRANSACTIONS)
         self._claim_calls = batcher(sql.CLAIM_CALLS)
         self._end_calls = batcher(sql.END_CALLS)
@@ -141,9 +141,15 @@ class Journal:
         """Record an outcome with its trace and the advice it owes. False: the record was decided by somebody else."""
         entry = closing.entry
         key = entry.request_id
-        values, owed_rows = self._closing(closing)
+        kept = self._kept_of(closing)
+        traced = rows.leg_rows(key, entry.generation, legs)
         with self._calls.ending(key, entry.generation, over=closing.call_ended):
-            if await self._close.send(key, values, (owed_rows, rows.leg_rows(key, entry.generation, legs))):
+            if rows.plainly_approves(closing):
+                row = rows.approval_row(closing, kept, self._calls.worker_id)
+                if await self._approve.send(key, row, (traced,)):
+                    return True
+            values, owed_rows = rows.closing_row(closing, kept, self._calls.worker_id)
+            if await self._close.send(key, values, (owed_rows, traced)):
                 return True
             # A reversal that was committed while the statement ran is hidden from its second part. Once more, so that
             # the late answer is kept and the reversal that waits for this call may go.
@@ -164,7 +170,7 @@ class Journal:
         """
         entry = closing.entry
         key = entry.request_id
-        values, owed_rows = self._closing(closing)
+        values, owed_rows = rows.closing_row(closing, self._kept_of(closing), self._calls.worker_id)
         arguments = arguments_of(sql.CLOSE_TRANSACTIONS, [(values, (owed_rows, []))])
         with self._calls.ending(key, entry.generation):
             async with self.pool.acquire() as connection, connection.transaction():
@@ -183,23 +189,15 @@ class Journal:
         found = await self.pool.fetch(sql.SQL["report_resolutions"], [record.request_id])
         return State(found[-1]["to_state"]) if found and found[-1]["generation"] == record.generation else None
 
-    def _closing(self, closing: Closing) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
-        """The columns of close_transactions, and the advice that the close owes."""
-        entry = closing.entry
-        key = entry.request_id
-        owed = closing.owed
-        answer = None
-        if closing.answer is not None:
-            answer = self._seal(key, entry.generation, ANSWER, closing.answer)
-        values = (
-            key, entry.generation, closing.from_states, int(closing.to), closing.approved_cents, closing.balance_cents,
-            None if closing.voucher_code is None else self.vault.fingerprint(closing.voucher_code),
-            closing.voucher_serial, closing.provider_ref, None if closing.refs is None else _json(closing.refs),
-            answer, None if closing.error is None else _kept(closing.error), closing.alert, closing.answered_status,
-            closing.call_ended, closing.voucher.action, closing.voucher.to, None if owed is None else owed.advice_id,
-            self._calls.worker_id,
-        )  # fmt: skip
-        return values, [] if owed is None else [rows.owed_row(entry, owed)]
+    def _kept_of(self, closing: Closing) -> rows.Kept:
+        """What of an outcome is sealed, hashed or packed before it is kept."""
+        entry, code, answer = closing.entry, closing.voucher_code, closing.answer
+        return rows.Kept(
+            None if code is None else self.vault.fingerprint(code),
+            None if closing.refs is None else _json(closing.refs),
+            None if answer is None else self._seal(entry.request_id, entry.generation, ANSWER, answer),
+            None if closing.error is None else _kept(closing.error),
+        )
 
     async def claim_call(self, record: Record, call_ms: int, *, asks_only: bool = False) -> bool:
         """Take the right to ask the provider again about an UNKNOWN record. False: somebody else is asking.

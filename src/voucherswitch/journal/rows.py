@@ -1,6 +1,6 @@
 """Rows of the journal's statements <-> typed records. Pure."""
 
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -8,7 +8,9 @@ import msgspec
 
 from voucherswitch.config.limits import LANES_PER_PROVIDER
 from voucherswitch.journal.records import (
+    NO_CHANGE,
     AcceptedAdvice,
+    Closing,
     Due,
     Entry,
     OwedAdvice,
@@ -38,6 +40,51 @@ def refs(text: str | None) -> dict[str, str]:
 def refusal(text: str) -> RecordedRefusal:
     """A refusal as it was told."""
     return _decode_error(text)
+
+
+class Kept(NamedTuple):
+    """What of an outcome is kept in another form than it is told."""
+
+    fingerprint: bytes | None
+    refs: str | None
+    answer: bytes | None
+    error: str | None
+
+
+def plainly_approves(closing: Closing) -> bool:
+    """Whether approve_provisions writes all that an outcome changes."""
+    return (
+        closing.to is State.APPROVED
+        and closing.entry.kind is Kind.PROVISION
+        and closing.entry.generation == 0
+        and closing.answered_status is not None
+        and closing.call_ended
+        and closing.voucher == NO_CHANGE
+        and closing.owed is None
+        and closing.error is None
+        and closing.alert is None
+        and closing.balance_cents is None
+    )
+
+
+def approval_row(closing: Closing, kept: Kept, worker_id: int) -> tuple[Any, ...]:
+    """The columns of approve_provisions."""
+    return (
+        closing.entry.request_id, closing.approved_cents, kept.fingerprint, closing.voucher_serial,
+        closing.provider_ref, kept.refs, kept.answer, closing.answered_status, worker_id,
+    )  # fmt: skip
+
+
+def closing_row(closing: Closing, kept: Kept, worker_id: int) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
+    """The columns of close_transactions, and the advice that the close owes."""
+    entry, owed = closing.entry, closing.owed
+    values = (
+        entry.request_id, entry.generation, closing.from_states, int(closing.to), closing.approved_cents,
+        closing.balance_cents, kept.fingerprint, closing.voucher_serial, closing.provider_ref, kept.refs, kept.answer,
+        kept.error, closing.alert, closing.answered_status, closing.call_ended, closing.voucher.action,
+        closing.voucher.to, None if owed is None else owed.advice_id, worker_id,
+    )  # fmt: skip
+    return values, [] if owed is None else [owed_row(entry, owed)]
 
 
 def owed_row(entry: Entry, owed: OwedBySwitch) -> tuple[Any, ...]:

@@ -65,6 +65,7 @@ def _statement(name: str, columns: int, *groups: int) -> Statement:
 OPEN_TRANSACTIONS: Final = _statement("open_transactions", 15)
 OPEN_MOVEMENTS: Final = _statement("open_movements", 22)
 REROUTE_TRANSACTIONS: Final = _statement("reroute_transactions", 5)
+APPROVE_PROVISIONS: Final = _statement("approve_provisions", 9, LEG)
 CLOSE_TRANSACTIONS: Final = _statement("close_transactions", 19, OWED, LEG)
 CLAIM_CALLS: Final = _statement("claim_calls", 5)
 END_CALLS: Final = _statement("end_calls", 7, LEG)

@@ -69,6 +69,46 @@ UPDATE transaction AS t
  WHERE t.request_id = d.request_id AND t.generation = d.generation AND t.state = 1
 RETURNING t.request_id;
 
+-- approve_provisions --
+-- Record approvals of provisions in dual messaging, told in time: most of a switch's work ends in one. They touch no
+-- voucher, owe no advice and overtake nobody; without what others need, the database takes a quarter less time for them.
+-- A key that does not come back was not changed, and no trace was kept: it is for close_transactions.
+WITH d AS (
+    SELECT *
+      FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::text[], $5::text[], $6::jsonb[], $7::bytea[],
+                  $8::smallint[], $9::bigint[])
+           AS d (request_id, approved_cents, fingerprint, voucher_serial, provider_ref, refs, answer, answered_status,
+                 worker_id)
+), closed AS (
+    UPDATE transaction AS t
+       SET state = 2,
+           approved_cents = d.approved_cents,
+           fingerprint = d.fingerprint,
+           voucher_serial = d.voucher_serial,
+           provider_ref = d.provider_ref,
+           refs = coalesce(d.refs, t.refs),
+           answer = d.answer,
+           answered_status = d.answered_status,
+           call_until = NULL,
+           call_ended_at = clock_timestamp(),
+           changed_at = clock_timestamp()
+      FROM d
+     WHERE t.request_id = d.request_id AND t.generation = 0 AND t.state = 1 AND t.kind = 1
+       AND t.worker_id = d.worker_id
+    RETURNING t.request_id
+), traced AS (
+    INSERT INTO leg (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
+                     outcome, status, request, response, error)
+    SELECT *
+      FROM unnest($10::uuid[], $11::smallint[], $12::uuid[], $13::smallint[], $14::text[], $15::text[],
+                  $16::timestamptz[], $17::integer[], $18::smallint[], $19::smallint[], $20::text[], $21::text[],
+                  $22::text[])
+           AS l (request_id, generation, advice_id, direction, peer, operation, started_at, duration_us,
+                 outcome, status, request, response, error)
+     WHERE l.request_id IN (SELECT request_id FROM closed)
+)
+SELECT request_id FROM closed;
+
 -- close_transactions --
 -- Record what a provider's answer made of a request, with the voucher's new state, the advice it owes and its trace.
 -- A key that does not come back was decided by somebody else: re-read it, never force. Its late answer and what was
