@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 from msgspec import Struct
@@ -207,13 +207,17 @@ class Batcher:
 
     async def _attempt(self, batch: list[Row]) -> list[asyncpg.Record]:
         """Run the statement once, no longer than the batch may wait. A connection that failed is not used again."""
-        arguments = arguments_of(self._statement, [(row.values, row.groups) for row in batch])
+        statement, rows = self._statement, [(row.values, row.groups) for row in batch]
+        if statement.alone is not None and len(rows) == 1:
+            sql, arguments = statement.alone, [*rows[0][0], *children_of(statement, rows)]
+        else:
+            sql, arguments = statement.sql, arguments_of(statement, rows)
         give_up_s = min(row.give_up_s for row in batch)
         async with asyncio.timeout_at(give_up_s):
             connection = await self._pool.acquire()
         try:
             async with asyncio.timeout_at(give_up_s):
-                records: list[asyncpg.Record] = await connection.fetch(self._statement.sql, *arguments)
+                records: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
         except TimeoutError:
             # Often the network is gone without a word: what is idle in the pool would hang as well.
             await self._pool.expire_connections()
@@ -240,14 +244,21 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def arguments_of(
-    statement: Statement, batch: Sequence[tuple[tuple[Any, ...], tuple[list[tuple[Any, ...]], ...]]]
-) -> list[list[Any]]:
+_Batch: TypeAlias = Sequence[tuple[tuple[Any, ...], tuple[list[tuple[Any, ...]], ...]]]
+
+
+def arguments_of(statement: Statement, batch: _Batch) -> list[Any]:
     """Turn rows into the array parameters of their statement: the columns, then each group's columns."""
-    arguments: list[list[Any]] = [list(column) for column in zip(*(values for values, _ in batch), strict=True)]
+    columns = zip(*(values for values, _ in batch), strict=True)
+    return [*map(list, columns), *children_of(statement, batch)]
+
+
+def children_of(statement: Statement, batch: _Batch) -> list[list[Any]]:
+    """Turn the groups of rows into array parameters, one for each of a group's columns."""
+    arguments: list[list[Any]] = []
     for number, width in enumerate(statement.groups):
         children = [child for _, groups in batch if groups for child in groups[number]]
-        arguments.extend([list(column) for column in zip(*children, strict=True)] if children else [[]] * width)
+        arguments.extend(map(list, zip(*children, strict=True)) if children else ([] for _ in range(width)))
     return arguments
 
 
