@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import TypeAlias
-from uuid import UUID
 
 import structlog
 from msgspec import Struct
@@ -22,6 +21,7 @@ from voucherswitch.interface import errors
 from voucherswitch.interface.admission import Admission, OverloadedError
 from voucherswitch.interface.decode import FormatErrors
 from voucherswitch.interface.gatekeeper import Denied, Gatekeeper
+from voucherswitch.interface.ids import id_of
 from voucherswitch.interface.oauth.service import TokenService
 from voucherswitch.interface.turn import BODY, header_values
 from voucherswitch.journal.batcher import JournalError
@@ -124,7 +124,7 @@ async def _answer(incoming: Incoming, work: Work) -> Reply:
 async def run(incoming: Incoming, message: Message, flow: Flow) -> Reply:
     """Run a flow for a valid message; render and keep its refusal."""
     deps: Deps = incoming.request.app.state.services.deps
-    message_id = UUID(message.id)
+    message_id = id_of(message.id)
     exchange = Exchange(
         operation=message.operation,
         originator=incoming.originator,
@@ -161,7 +161,7 @@ async def _refuse(refused: Refused, message: Message, exchange: Exchange, deps: 
     if reply.status == 503 and reply.retry_after_s is None:
         reply = Reply(status=503, body=reply.body, masked=reply.masked, retry_after_s=RETRY_AFTER_S)
     original = refused.detail.original_id if message.advice else None
-    about = UUID(original) if original is not None else exchange.message_id
+    about = id_of(original) if original is not None else exchange.message_id
     legs = exchange.legs(reply)
     if refused.refusal is NOT_DURABLE:
         log.error("outcome not recorded", operation=message.operation, id=message.id, reason=str(refused.__cause__))

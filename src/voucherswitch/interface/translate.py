@@ -1,11 +1,10 @@
 """Interface messages <-> the switch's own words. Pure: no I/O, no clock, no log."""
 
-from uuid import UUID
-
 from msgspec import UNSET
 
 from voucherswitch.catalogue import snapshot
 from voucherswitch.interface.errors import wire_institution
+from voucherswitch.interface.ids import id_of
 from voucherswitch.interface.models import (
     Amounts,
     BasicAdvice,
@@ -44,7 +43,7 @@ def to_provision(request: ProvisionRequest) -> Provision:
     """The provision asked for."""
     asked = request.amounts.request_amount if request.amounts is not None else None
     return Provision(
-        request_id=UUID(request.id),
+        request_id=id_of(request.id),
         receiver=_party(request.receiver),
         settlement=_party(request.settlement_entity),
         amount_cents=None if asked is None else asked.amount,
@@ -72,7 +71,7 @@ def to_redemption(request: RedemptionRequest) -> Redemption:
     asked = request.amounts.request_amount if request.amounts is not None else None
     pin = request.voucher.pin
     return Redemption(
-        request_id=UUID(request.id),
+        request_id=id_of(request.id),
         receiver=_party(request.receiver),
         settlement=_party(request.settlement_entity),
         amount_cents=None if asked is None else asked.amount,
@@ -89,7 +88,7 @@ def to_refund(request: RefundRequest) -> Refund:
     """The refund asked for."""
     asked = request.amounts.request_amount if request.amounts is not None else None
     return Refund(
-        request_id=UUID(request.id),
+        request_id=id_of(request.id),
         receiver=_party(request.receiver),
         settlement=_party(request.settlement_entity),
         amount_cents=None if asked is None else asked.amount,
@@ -106,8 +105,8 @@ def to_advice(advice: BasicAdvice, kind: AdviceKind, request_kind: Kind) -> Advi
     """The advice given."""
     final = advice.amounts.approved_amount if advice.amounts is not None else None
     return Advice(
-        advice_id=UUID(advice.id),
-        request_id=UUID(advice.request_id),
+        advice_id=id_of(advice.id),
+        request_id=id_of(advice.request_id),
         kind=kind,
         request_kind=request_kind,
         reason=ReversalReason(advice.reversal_reason) if isinstance(advice, BasicReversal) else None,
