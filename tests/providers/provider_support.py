@@ -1,13 +1,15 @@
-"""What the provider tests share: ids and orders, a raw HTTP client, samples and answers, a server that misbehaves."""
+"""What the provider tests share: ids, orders, an HTTP client, samples, answers, a bad server, the event loop in use."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
+import uvloop
 from msgspec import Struct
 
 from voucherswitch.message.codes import ReversalReason
@@ -255,3 +257,21 @@ async def raw_server(behave: Behaviour, **listen: Any) -> AsyncIterator[RawServe
 async def hang_up(_heard: Heard, _writer: asyncio.StreamWriter) -> bool:
     """Read a request whole and end the connection."""
     return False
+
+
+def in_uvloop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine function under the event loop that production uses, past this process's own."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            uvloop.run(work())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    if failures:
+        raise failures[0]

@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from providers.authority import Authority
-from providers.provider_support import Heard, RawServer, raw_server, until
+from providers.provider_support import Heard, RawServer, in_uvloop, raw_server, until
 from voucherswitch import __version__
 from voucherswitch.message.trace import Direction, Leg, LegOutcome, Trace
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
@@ -244,6 +244,22 @@ async def test_the_deadline_of_the_call_is_kept_when_it_is_nearest() -> None:
         call = a_call(deadline_s=0.1)
         assert isinstance(await transport.send(call, "p", "POST", "/x", body=BODY), NoAnswer)
         assert only_leg(call).duration_us < 5_000_000
+
+
+def test_no_silence_ends_before_its_time() -> None:
+    """Whose deadline ended it decides whose fault it was, and the service's event loop rings early by half a tick."""
+
+    async def work() -> None:
+        async with raw_server(hang) as server, a_transport(server.url) as transport:
+            calls = [a_call(deadline_s=0.0501 + number / 10_000) for number in range(20)]
+            assert all(await asyncio.gather(*(_ends_in_time(transport, call) for call in calls)))
+
+    in_uvloop(work)
+
+
+async def _ends_in_time(transport: HttpTransport, call: Call) -> bool:
+    assert isinstance(await transport.send(call, "p", "POST", "/x", body=BODY), NoAnswer)
+    return time.monotonic() >= call.deadline
 
 
 async def test_an_answer_that_trickles_ends_at_the_total_timeout() -> None:

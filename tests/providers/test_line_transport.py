@@ -27,11 +27,11 @@ from providers.line_support import (
     reset,
     settings,
 )
-from providers.provider_support import until
+from providers.provider_support import in_uvloop, until
 from providers.test_http_transport import full_backlog
 from voucherswitch.message.trace import Direction, LegOutcome
 from voucherswitch.providers.contract.alerts import BAD_ANSWER
-from voucherswitch.providers.contract.connector import ProviderSettingsError
+from voucherswitch.providers.contract.connector import Call, ProviderSettingsError
 from voucherswitch.providers.contract.transport.line_connection import AnswerReader
 from voucherswitch.providers.contract.transport.lines import LineAddress, LineTransport
 from voucherswitch.providers.contract.transport.results import NoAnswer, NoConnection
@@ -329,6 +329,22 @@ async def test_the_deadline_of_the_call_is_kept_when_it_is_nearest() -> None:
         call = a_call(deadline_s=0.1)
         assert isinstance(await one(transport, call), NoAnswer)
         assert only_leg(call).duration_us < 4_000_000
+
+
+def test_no_silence_ends_before_its_time() -> None:
+    """Whose deadline ended it decides whose fault it was, and the service's event loop rings early by half a tick."""
+
+    async def work() -> None:
+        async with line_server(hang) as server, a_transport(server.port) as transport:
+            calls = [a_call(deadline_s=0.0501 + number / 10_000) for number in range(20)]
+            assert all(await asyncio.gather(*(_ends_in_time(transport, call) for call in calls)))
+
+    in_uvloop(work)
+
+
+async def _ends_in_time(transport: LineTransport, call: Call) -> bool:
+    assert isinstance(await one(transport, call), NoAnswer)
+    return time.monotonic() >= call.deadline
 
 
 async def test_an_answer_that_trickles_is_read_but_not_beyond_the_total_time() -> None:

@@ -3,16 +3,13 @@
 import asyncio
 import resource
 import socket
-import threading
 import uuid
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
-import uvloop
 
 from providers.pair_support import running
-from providers.provider_support import http
+from providers.provider_support import http, in_uvloop
 from providers.sandbox_support import Sandbox, provision_order, settings_of
 from voucherswitch.message.outcomes import Approved, OutcomeUnknown
 from voucherswitch.providers import registry
@@ -86,24 +83,6 @@ def test_every_simulator_has_its_port() -> None:
     ports = [registry.simulator_port(name) for name in registry.names()]
     assert len(set(ports)) == len(ports)
     assert registry.simulator_port("sandbox") == 9111
-
-
-def in_uvloop(work: Any) -> None:
-    """Run a coroutine function under the event loop that production uses, past this process's own."""
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            uvloop.run(work())
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(30)
-    assert not thread.is_alive()
-    if failures:
-        raise failures[0]
 
 
 def test_faults_and_control_work_under_uvloop() -> None:

@@ -121,7 +121,6 @@ class HttpTransport:
         # What stands if the caller is cancelled while this waits.
         result: HttpResult = NoConnection("cancelled before it was sent", ours=True)
         try:
-            _stop_if_cancelled()
             ends_at = min(call.deadline, time.monotonic() + self._total_s)
             request = self._request(method, path, headers, body)
             if isinstance(request, NoConnection):

@@ -10,6 +10,7 @@ import re
 import select
 import time
 from collections.abc import Callable, Mapping
+from math import inf
 from types import MappingProxyType
 from typing import Final, TypeAlias, cast
 
@@ -33,7 +34,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 _TARGET: Final = re.compile(r'/[!"$-~]*')  # no fragment: it never leaves
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection"})
-_TIMER_SLACK_S: Final = 0.001  # a timer may ring this much early
+_TIMER_TICK_S: Final = 0.001  # event loops count in these, and a timer may ring half of one early
 _WITHOUT_BODY: Final = frozenset({204, 304})
 
 
@@ -226,7 +227,9 @@ class HttpConnection(asyncio.Protocol):
         self._answer: asyncio.Future[HttpAnswer | NoAnswer] | None = None  # None: nothing is due
         self._ends_at = 0.0
         self._heard_at = 0.0
+        self._kept_until = inf  # while nothing is due
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = inf
         self._ended = False
 
     @property
@@ -248,7 +251,7 @@ class HttpConnection(asyncio.Protocol):
         answer: asyncio.Future[HttpAnswer | NoAnswer] = loop.create_future()
         self._answer = answer
         self._ends_at, self._heard_at = ends_at, time.monotonic()
-        self._timer = loop.call_later(max(0.0, min(ends_at - self._heard_at, self._read_s)), self._ring)
+        self._ring_by(min(ends_at, self._heard_at + self._read_s))
         self._transport.write(request)
         try:
             return await answer
@@ -258,12 +261,12 @@ class HttpConnection(asyncio.Protocol):
 
     def stay(self, seconds: float) -> None:
         """Keep the connection for another exchange, for so long."""
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.close)
+        self._kept_until = time.monotonic() + seconds
+        self._ring_by(self._kept_until)
 
     def wake(self) -> bool:
         """Take it back into use before that time is over. False: it has ended, and takes no request."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._kept_until = inf
         if not self.usable:
             return False
         # The event loop may not have told yet that the provider hung up: a request sent now would end in doubt.
@@ -313,17 +316,34 @@ class HttpConnection(asyncio.Protocol):
         elif reader.fault is not None:
             self._end(NoAnswer(reader.fault, BAD_ANSWER, reader.status))
 
-    def _ring(self) -> None:
-        """The timer: is the answer overdue, or have bytes come since?"""
-        left_s = min(self._ends_at, self._heard_at + self._read_s) - time.monotonic()
-        if left_s > _TIMER_SLACK_S:
-            self._timer = asyncio.get_running_loop().call_later(left_s, self._ring)
+    def _ring_by(self, moment_s: float) -> None:
+        """Have the timer ring then, or before. It looks what is due then: one that rings for nothing is cheaper than
+        two that are set and cancelled for every exchange.
+        """
+        if self._rings_at <= moment_s:
             return
-        self._end(NoAnswer("no complete answer in time", None, self._reader.status))
-
-    def _settle(self, result: HttpAnswer | NoAnswer) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._rings_at = moment_s
+        self._timer = asyncio.get_running_loop().call_later(max(_TIMER_TICK_S, moment_s - time.monotonic()), self._ring)
+
+    def _ring(self) -> None:
+        """The timer: is the answer overdue, or has the connection been idle for so long?
+
+        Nothing ends before its time: whether silence lasted for all of it says whose fault it was (`verdict.judge`).
+        """
+        self._rings_at = inf
+        due = self._answer is not None
+        until_s = min(self._ends_at, self._heard_at + self._read_s) if due else self._kept_until
+        if until_s > time.monotonic():
+            if until_s < inf:
+                self._ring_by(until_s)
+        elif due:
+            self._end(NoAnswer("no complete answer in time", None, self._reader.status))
+        else:
+            self.close()
+
+    def _settle(self, result: HttpAnswer | NoAnswer) -> None:
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
             answer.set_result(result)
@@ -333,6 +353,8 @@ class HttpConnection(asyncio.Protocol):
         if self._ended:
             return
         self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
         self._settle(failure)
         if abort:
             self._transport.abort()

@@ -23,7 +23,7 @@ Belongs: TypeAlias = Callable[[bytes], bool]
 
 _LINE_BREAKS: Final = b"\r\n"
 _BLANK: Final = b" \t"
-_TIMER_SLACK_S: Final = 0.001  # a timer may ring this much early
+_TIMER_TICK_S: Final = 0.001  # event loops count in these, and a timer may ring half of one early
 _UNASKED: Final = NoAnswer("an answer came that nobody asked for", BAD_ANSWER)
 
 
@@ -199,11 +199,14 @@ class LineConnection(asyncio.Protocol):
     # How waiting ends
 
     def _ring(self, waiting: _Waiting) -> None:
-        """A request's timer: is it overdue, or have bytes come since?"""
+        """A request's timer: is it overdue, or have bytes come since?
+
+        Nothing ends before its time: whether silence lasted for all of it says whose fault it was (`verdict.judge`).
+        """
         now = time.monotonic()
         left_s = min(waiting.ends_at, max(waiting.sent_at, self._heard_at) + self._read_s) - now
-        if left_s > _TIMER_SLACK_S:
-            waiting.timer = asyncio.get_running_loop().call_later(left_s, self._ring, waiting)
+        if left_s > 0:
+            waiting.timer = asyncio.get_running_loop().call_later(max(_TIMER_TICK_S, left_s), self._ring, waiting)
             return
         # Requests behind it may still be answered, but nothing new is sent after a silence.
         self.ended = self.ended or "an answer on it is overdue"
