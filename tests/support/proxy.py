@@ -74,13 +74,20 @@ class DatabaseDoor:
         return lambda: cut.done
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._flowing.wait()
-        inner_reader, inner_writer = await asyncio.open_unix_connection(self._socket)
-        both = {writer, inner_writer}
-        self._open |= both
-        mute = asyncio.Event()  # the server's next answer is lost, and the connection with it
-        await asyncio.gather(self._ask(reader, inner_writer, mute), self._answer(inner_reader, writer, mute))
-        self._open -= both
+        both = {writer}
+        self._open.add(writer)
+        try:
+            await self._flowing.wait()
+            if not writer.is_closing():
+                inner_reader, inner_writer = await asyncio.open_unix_connection(self._socket)
+                both.add(inner_writer)
+                self._open |= both
+                mute = asyncio.Event()  # the server's next answer is lost, and the connection with it
+                await asyncio.gather(self._ask(reader, inner_writer, mute), self._answer(inner_reader, writer, mute))
+        finally:
+            self._open -= both
+            for one in both:
+                one.transport.abort()
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, mute: asyncio.Event) -> None:
         """Pass on what the client says until one side ends, then end the other."""
