@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from msgspec import structs
 
 from voucherswitch.journal.batcher import Batcher, JournalFullError, JournalUnavailableError
-from voucherswitch.journal.statements import Statement
+from voucherswitch.journal.statements import SIZES, Statement, several_of
 
 INSERT = Statement(
     name="insert_notes",
@@ -148,3 +149,40 @@ async def test_rows_that_come_right_after_an_answer_are_not_forgotten(pool: asyn
     for number in range(200):
         async with asyncio.timeout(5):
             await notes.send(number, (number, "x"))
+
+
+async def test_each_number_of_rows_that_arrive_together_is_written_once_and_whole(pool: asyncpg.Pool) -> None:
+    """Also where batches have texts by their number of rows, and where more wait than the largest takes."""
+    statement = structs.replace(INSERT, several=several_of(INSERT.sql, 0))
+    written = 0
+    for together in range(1, SIZES[-1] + 10):
+        notes = batcher(pool, statement)
+        ids = range(written, written + together)
+        answers = await asyncio.gather(*(notes.send(number, (number, f"note {number}")) for number in ids))
+        assert [[record["id"] for record in records] for records in answers] == [[number] for number in ids]
+        written += together
+    rows = await pool.fetch("SELECT id, text FROM note ORDER BY id")
+    assert [tuple(row) for row in rows] == [(number, f"note {number}") for number in range(written)]
+
+
+async def test_children_of_several_rows_are_written_whether_each_has_as_many_or_not(pool: asyncpg.Pool) -> None:
+    sql = """
+    WITH d AS (
+        SELECT * FROM unnest($1::integer[]) AS d (id)
+    ), added AS (
+        INSERT INTO child (id, name) SELECT * FROM unnest($2::integer[], $3::text[]) AS c (id, name)
+    )
+    SELECT id FROM d
+    """
+    statement = structs.replace(CHILDREN, sql=sql, several=several_of(sql, 1))
+    for first, sizes in ((0, [2, 2, 2, 2]), (10, [2, 1, 0, 3]), (20, [2])):
+        family = batcher(pool, statement)
+        await asyncio.gather(
+            *(
+                family.send(first + at, (first + at,), ([(first + at, f"child {number}") for number in range(size)],))
+                for at, size in enumerate(sizes)
+            )
+        )
+        for at, size in enumerate(sizes):
+            names = await pool.fetch("SELECT name FROM child WHERE id = $1 ORDER BY name", first + at)
+            assert [row["name"] for row in names] == [f"child {number}" for number in range(size)]

@@ -122,6 +122,10 @@ POOL_CLOSE_S: Final = 3.0
 # At a thousand commits a second asyncpg's own 50,000 would be a new connection, and all its plans, every minute.
 POOL_QUERIES_MAX: Final = 10_000_000
 
+# Statements that a connection keeps prepared, and the longest of them: a batch of 64 rows is a text of some 16 kB.
+POOL_STATEMENTS_MAX: Final = 256
+POOL_STATEMENT_BYTES_MAX: Final = 64 * 1024
+
 # A race lost between reading and writing is judged again this often; each loss needs another writer in between.
 JUDGEMENTS_MAX: Final = 5
 

@@ -16,7 +16,7 @@ import asyncpg
 from msgspec import Struct
 
 from voucherswitch.config.limits import JOURNAL_RETRY_PAUSE_S, JOURNAL_WAIT_S
-from voucherswitch.journal.statements import Statement
+from voucherswitch.journal.statements import LEGS_EACH, Statement, batch_size
 
 # A connection, or the server itself, is gone or not yet there: nothing is wrong with the rows.
 CONNECTION_ERRORS: Final = (
@@ -145,7 +145,8 @@ class Batcher:
         batch: list[Row] = []
         keys: set[Hashable] = set()
         put_back: list[Row] = []
-        while self._waiting and len(batch) < self._batch_max:
+        most = batch_size(self._statement, min(len(self._waiting), self._batch_max))
+        while self._waiting and len(batch) < most:
             row = self._waiting.popleft()
             if row.key in keys:
                 put_back.append(row)
@@ -207,11 +208,7 @@ class Batcher:
 
     async def _attempt(self, batch: list[Row]) -> list[asyncpg.Record]:
         """Run the statement once, no longer than the batch may wait. A connection that failed is not used again."""
-        statement, rows = self._statement, [(row.values, row.groups) for row in batch]
-        if statement.alone is not None and len(rows) == 1:
-            sql, arguments = statement.alone, [*rows[0][0], *children_of(statement, rows)]
-        else:
-            sql, arguments = statement.sql, arguments_of(statement, rows)
+        sql, arguments = form_of(self._statement, [(row.values, row.groups) for row in batch])
         give_up_s = min(row.give_up_s for row in batch)
         async with asyncio.timeout_at(give_up_s):
             connection = await self._pool.acquire()
@@ -245,6 +242,19 @@ def _told(error: Exception) -> str:
 
 
 _Batch: TypeAlias = Sequence[tuple[tuple[Any, ...], tuple[list[tuple[Any, ...]], ...]]]
+
+
+def form_of(statement: Statement, batch: _Batch) -> tuple[str, list[Any]]:
+    """Choose the cheapest text of a statement that writes these rows, with its arguments."""
+    several = statement.several.get(len(batch))
+    if several is not None and all(len(children) == LEGS_EACH for _, groups in batch for children in groups):
+        arguments = [value for values, _ in batch for value in values]
+        for number in range(len(statement.groups)):
+            arguments += [value for _, groups in batch for child in groups[number] for value in child]
+        return several, arguments
+    if statement.alone is not None and len(batch) == 1:
+        return statement.alone, [*batch[0][0], *children_of(statement, batch)]
+    return statement.sql, arguments_of(statement, batch)
 
 
 def arguments_of(statement: Statement, batch: _Batch) -> list[Any]:

@@ -18,6 +18,8 @@ from voucherswitch.config.limits import (
     LOCK_TIMEOUT_S,
     POOL_CLOSE_S,
     POOL_QUERIES_MAX,
+    POOL_STATEMENT_BYTES_MAX,
+    POOL_STATEMENTS_MAX,
     STATEMENT_TIMEOUT_S,
 )
 
@@ -124,6 +126,9 @@ async def connect(url: str, *, size_max: int, application: str) -> asyncpg.Pool:
             command_timeout=STATEMENT_TIMEOUT_S,
             max_inactive_connection_lifetime=0,
             max_queries=POOL_QUERIES_MAX,
+            statement_cache_size=POOL_STATEMENTS_MAX,
+            max_cacheable_statement_size=POOL_STATEMENT_BYTES_MAX,
+            max_cached_statement_lifetime=0,  # else each is planned anew every five minutes
             server_settings={
                 "application_name": f"voucherswitch {application}",
                 "timezone": "UTC",
